@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod ess;
+mod estimators;
+mod generalized_pareto;
+mod pareto;
+#[cfg(test)]
+mod testing;
+mod weights;
+
+pub use error::Error;
+pub use ess::effective_sample_size;
+pub use estimators::{iwae_bound, self_normalized};
+pub use pareto::{ParetoSmoothed, pareto_smooth, reliable_k_hat};
+pub use weights::{Fallback, FallbackWeights, weights, weights_or_uniform};

@@ -1,0 +1,275 @@
+//! The fused network as a candle operation.
+
+use std::sync::Mutex;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::panel::{CHUNK, PANEL, Plan, Values, backward, collect, forward};
+use super::spec::MlpSpec;
+use crate::InstructionSet;
+use crate::buffer::{Buffer, cpu_values, f32_slice};
+use crate::simd::dispatch;
+
+/// Panels are dealt to at most this many groups, each with its own sum of gradients.
+///
+/// The number depends on the work only, never on threads, so that the same sums are formed in the same order.
+const MAX_GROUPS: usize = 8;
+
+pub(super) fn apply(
+    set: InstructionSet,
+    spec: &MlpSpec,
+    x: &Tensor,
+    parameters: &Tensor,
+    slope: &Tensor,
+) -> Result<Tensor> {
+    let keep_tape = x.track_op() || parameters.track_op() || slope.track_op();
+    let operation = Fused { set, spec: spec.clone(), keep_tape, tape: Mutex::new(None) };
+    x.contiguous()?.apply_op3(&parameters.contiguous()?, &slope.contiguous()?, operation)
+}
+
+struct Fused {
+    set: InstructionSet,
+    spec: MlpSpec,
+    /// Whether a backward pass may follow.
+    keep_tape: bool,
+    tape: Mutex<Option<Buffer>>,
+}
+
+impl CustomOp3 for Fused {
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
+        slope: &CpuStorage,
+        slope_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let input = f32_slice(x, x_layout)?;
+        let parameters = f32_slice(parameters, parameters_layout)?;
+        let slope = f32_slice(slope, slope_layout)?[0];
+
+        let plan = Plan::new(&self.spec);
+        let mut output = vec![0.0; input.len() / plan.n_in * self.spec.width_out()];
+        let tape = run_forward(self.set, &plan, input, parameters, slope, self.keep_tape, &mut output);
+        if let (Some(tape), Ok(mut kept)) = (tape, self.tape.lock()) {
+            *kept = Some(tape);
+        }
+
+        let mut dims = x_layout.dims().to_vec();
+        *dims.last_mut().expect("checked to have a last dimension") = self.spec.width_out();
+        Ok((CpuStorage::F32(output), Shape::from(dims)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        slope: &Tensor,
+        _result: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let input = cpu_values(x)?;
+        let values = cpu_values(parameters)?;
+        let slope_value = cpu_values(slope)?[0];
+        let cotangent = cpu_values(gradient)?;
+        let plan = Plan::new(&self.spec);
+
+        let kept = self.tape.lock().ok().and_then(|mut kept| kept.take());
+        let tape = match kept {
+            Some(tape) => tape,
+            // A second backward pass through the same graph.
+            None => {
+                let mut output = vec![0.0; cotangent.len()];
+                match run_forward(self.set, &plan, &input, &values, slope_value, true, &mut output) {
+                    Some(tape) => tape,
+                    None => bail!("the network kept no tape for its backward pass"),
+                }
+            }
+        };
+        let gradients = run_backward(self.set, &plan, &tape, &values, slope_value, &cotangent, x.track_op());
+
+        let device = x.device();
+        let dx = match gradients.input {
+            Some(values) => Some(Tensor::from_vec(values, x.shape(), device)?),
+            None => None,
+        };
+        let dparameters = Tensor::from_vec(gradients.parameters, parameters.shape(), device)?;
+        let dslope = Tensor::from_vec(vec![gradients.slope], slope.shape(), device)?;
+        Ok((dx, Some(dparameters), Some(dslope)))
+    }
+}
+
+struct Gradients {
+    input: Option<Vec<f32>>,
+    parameters: Vec<f32>,
+    slope: f32,
+}
+
+/// Panels of each group: all but the last have the same number, a multiple of [`CHUNK`].
+fn panels_per_group(n_panels: usize) -> usize {
+    n_panels.div_ceil(MAX_GROUPS).next_multiple_of(CHUNK).max(CHUNK)
+}
+
+/// Runs `work` on every item, on rayon's threads if its pool has several.
+///
+/// A pool of one thread would serialize callers that each have a thread of their own, so it is left alone.
+fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    if items.len() > 1 && rayon::current_num_threads() > 1 {
+        items.into_par_iter().for_each(work);
+    } else {
+        items.into_iter().for_each(work);
+    }
+}
+
+fn run_forward(
+    set: InstructionSet,
+    plan: &Plan,
+    input: &[f32],
+    parameters: &[f32],
+    slope: f32,
+    keep_tape: bool,
+    output: &mut [f32],
+) -> Option<Buffer> {
+    let width_out = plan.width_out();
+    let n_panels = (input.len() / plan.n_in).div_ceil(PANEL);
+    let rows_per_group = panels_per_group(n_panels) * PANEL;
+    let mut tape = keep_tape.then(|| Buffer::take(n_panels * plan.tape));
+
+    let mut tapes: Vec<Option<&mut [f32]>> = match &mut tape {
+        Some(tape) => tape.chunks_mut(panels_per_group(n_panels) * plan.tape).map(Some).collect(),
+        None => (0..n_panels.div_ceil(panels_per_group(n_panels))).map(|_| None).collect(),
+    };
+    let inputs = input.chunks(rows_per_group * plan.n_in);
+    let outputs = output.chunks_mut(rows_per_group * width_out);
+    let groups = inputs.zip(outputs).zip(tapes.drain(..)).collect();
+
+    for_each(groups, |((input, output), mut tape): ((&[f32], &mut [f32]), Option<&mut [f32]>)| {
+        let mut work = Buffer::take(plan.forward_workspace() + plan.width + plan.tape);
+        let (work, spare_tape) = work.split_at_mut(plan.forward_workspace() + plan.width);
+        let (work, out) = work.split_at_mut(plan.forward_workspace());
+        let values = Values { parameters: parameters.as_ptr(), slope };
+        let rows = input.chunks(PANEL * plan.n_in).zip(output.chunks_mut(PANEL * width_out));
+        for (panel, (input, output)) in rows.enumerate() {
+            let tape = match &mut tape {
+                Some(tape) => &mut tape[panel * plan.tape..(panel + 1) * plan.tape],
+                None => &mut *spare_tape,
+            };
+            to_panel(input, plan.n_in, tape);
+            let (tape, work, out_start) = (tape.as_mut_ptr(), work.as_mut_ptr(), out.as_mut_ptr());
+            // The buffers have the sizes that `forward` names.
+            dispatch!(set, forward, (plan: &Plan, values: Values, tape: *mut f32, work: *mut f32, out_start: *mut f32));
+            from_panel(out, width_out, output);
+        }
+    });
+    tape
+}
+
+fn run_backward(
+    set: InstructionSet,
+    plan: &Plan,
+    tape: &[f32],
+    parameters: &[f32],
+    slope: f32,
+    cotangent: &[f32],
+    wants_input: bool,
+) -> Gradients {
+    let n_panels = tape.len() / plan.tape;
+    let width_out = plan.width_out();
+    let n_rows = cotangent.len() / width_out;
+    let per_group = panels_per_group(n_panels);
+    let mut input_gradient = vec![0.0; if wants_input { n_rows * plan.n_in } else { 0 }];
+
+    let mut input_groups: Vec<&mut [f32]> = if wants_input {
+        input_gradient.chunks_mut(per_group * PANEL * plan.n_in).collect()
+    } else {
+        (0..n_panels.div_ceil(per_group)).map(|_| &mut [][..]).collect()
+    };
+    let mut sums: Vec<(Buffer, f32)> =
+        (0..input_groups.len()).map(|_| (Buffer::take(plan.backward_workspace()), 0.0)).collect();
+    let groups = tape
+        .chunks(per_group * plan.tape)
+        .zip(cotangent.chunks(per_group * PANEL * width_out))
+        .zip(input_groups.drain(..))
+        .zip(&mut sums)
+        .collect();
+
+    type Group<'a> = (((&'a [f32], &'a [f32]), &'a mut [f32]), &'a mut (Buffer, f32));
+    for_each(groups, |(((tape, cotangent), input_gradient), (work, slope_sum)): Group| {
+        work[..plan.accumulators()].fill(0.0);
+        let values = Values { parameters: parameters.as_ptr(), slope };
+        let chunks = tape.chunks(CHUNK * plan.tape).zip(cotangent.chunks(CHUNK * PANEL * width_out));
+        for (chunk, (tape, cotangent)) in chunks.enumerate() {
+            for (panel, rows) in cotangent.chunks(PANEL * width_out).enumerate() {
+                let start = plan.accumulators() + panel * plan.width;
+                to_panel(rows, width_out, &mut work[start..start + plan.width]);
+            }
+            let n_panels = tape.len() / plan.tape;
+            let mut place = std::ptr::null_mut();
+            let (tape, start, found) = (tape.as_ptr(), work.as_mut_ptr(), &mut place);
+            // The buffers have the sizes that `backward` names.
+            dispatch!(set, backward, (
+                plan: &Plan, values: Values, tape: *const f32, n_panels: usize, start: *mut f32,
+                wants_input: bool, found: &mut *mut f32,
+            ));
+            if wants_input {
+                // SAFETY: `place` lies in `work`, which `start` was derived from.
+                let offset = usize::try_from(unsafe { place.offset_from(start) }).expect("`place` lies behind `start`");
+                let first = chunk * CHUNK * PANEL * plan.n_in;
+                let rows = &mut input_gradient[first..];
+                for (panel, rows) in rows.chunks_mut(PANEL * plan.n_in).take(n_panels).enumerate() {
+                    from_panel(&work[offset + panel * plan.width..], plan.n_in, rows);
+                }
+            }
+        }
+        let accumulators = work.as_mut_ptr();
+        // The front of the workspace just used.
+        dispatch!(set, collect, (plan: &Plan, accumulators: *mut f32, slope_sum: &mut f32));
+    });
+
+    let mut parameter_gradient = vec![0.0; plan.n_parameters];
+    let mut slope_gradient = 0.0;
+    for (work, slope_sum) in &sums {
+        for (total, part) in parameter_gradient.iter_mut().zip(work.iter()) {
+            *total += part;
+        }
+        slope_gradient += slope_sum;
+    }
+    Gradients { input: wants_input.then_some(input_gradient), parameters: parameter_gradient, slope: slope_gradient }
+}
+
+/// Rows of `width` values to `[width][80]`, zero where there is no row.
+fn to_panel(rows: &[f32], width: usize, panel: &mut [f32]) {
+    let n_rows = rows.len() / width;
+    if n_rows < PANEL {
+        panel[..width * PANEL].fill(0.0);
+    }
+    if width == 1 {
+        panel[..n_rows].copy_from_slice(rows);
+        return;
+    }
+    for (row, values) in rows.chunks_exact(width).enumerate() {
+        for (feature, value) in values.iter().enumerate() {
+            panel[feature * PANEL + row] = *value;
+        }
+    }
+}
+
+/// The inverse of [`to_panel`] for as many rows as `rows` has.
+fn from_panel(panel: &[f32], width: usize, rows: &mut [f32]) {
+    if width == 1 {
+        let n_rows = rows.len();
+        rows.copy_from_slice(&panel[..n_rows]);
+        return;
+    }
+    for (row, values) in rows.chunks_exact_mut(width).enumerate() {
+        for (feature, value) in values.iter_mut().enumerate() {
+            *value = panel[feature * PANEL + row];
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The fused network against its reference: value and every gradient, in awkward shapes, on every instruction set.
+
+#![allow(clippy::unwrap_used)]
+
+use aais_kernels::{InstructionSet, MlpSpec, mlp, mlp::mlp_on, mlp::reference};
+use candle_core::{DType, Device, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn uniform(shape: &[usize], rng: &mut ChaCha8Rng) -> Tensor {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn spec(n_in: usize, hidden: &[usize], n_out: usize, n_heads: usize, skip: bool) -> MlpSpec {
+    MlpSpec { n_in, hidden: hidden.to_vec(), n_out, n_heads, skip }
+}
+
+/// Names of shapes say what they are awkward for.
+fn specs() -> Vec<MlpSpec> {
+    vec![
+        spec(1, &[20, 20, 20], 1, 1, false), // exp, decoder
+        spec(1, &[20, 20, 20], 1, 2, false), // exp, encoder
+        spec(1, &[20, 20, 20], 1, 2, true),  // mix: heads are blocks of one feature
+        spec(3, &[7], 5, 1, true),           // odd widths
+        spec(2, &[5, 33, 18], 3, 2, true),
+        spec(4, &[], 3, 1, false), // no body
+        spec(4, &[], 3, 2, true),
+        spec(17, &[6, 1, 9], 2, 3, false), // a normalization over one feature
+    ]
+}
+
+struct Case {
+    spec: MlpSpec,
+    x: Tensor,
+    parameters: Tensor,
+    slope: Tensor,
+    cotangent: Tensor,
+}
+
+impl Case {
+    fn new(spec: MlpSpec, rows: &[usize], seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (shape_in, shape_out) = ([rows, &[spec.n_in]].concat(), [rows, &[spec.width_out()]].concat());
+        Self {
+            x: uniform(&shape_in, &mut rng),
+            parameters: uniform(&[spec.n_parameters()], &mut rng),
+            slope: Tensor::new(&[0.25f32], &Device::Cpu).unwrap(),
+            cotangent: uniform(&shape_out, &mut rng),
+            spec,
+        }
+    }
+
+    /// Value and the gradients of input, parameters and slope, in the type of the leaves.
+    fn run(&self, dtype: DType, f: impl Fn(&MlpSpec, &Tensor, &Tensor, &Tensor) -> candle_core::Result<Tensor>) -> [Tensor; 4] {
+        let leaf = |tensor: &Tensor| Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap();
+        let (x, parameters, slope) = (leaf(&self.x), leaf(&self.parameters), leaf(&self.slope));
+        let y = f(&self.spec, &x, &parameters, &slope).unwrap();
+        let loss = (&y * self.cotangent.to_dtype(dtype).unwrap()).unwrap().sum_all().unwrap();
+        let gradients = loss.backward().unwrap();
+        let of = |leaf: &Var| gradients.get(leaf).unwrap().clone();
+        [y, of(&x), of(&parameters), of(&slope)]
+    }
+}
+
+/// The largest difference, relative to the largest exact value.
+fn relative_error(value: &Tensor, exact: &Tensor) -> f64 {
+    let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let (value, exact) = (flat(value), flat(exact));
+    assert_eq!(value.len(), exact.len());
+    let scale = exact.iter().fold(1e-3f64, |most, e| most.max(e.abs()));
+    value.iter().zip(&exact).fold(0.0, |most, (v, e)| f64::max(most, (v - e).abs() / scale))
+}
+
+#[test]
+fn fused_equals_reference_on_every_instruction_set() {
+    for (index, spec) in specs().into_iter().enumerate() {
+        for rows in [&[1][..], &[8, 1], &[3, 27], &[80], &[5, 100]] {
+            let case = Case::new(spec.clone(), rows, index as u64);
+            let exact = case.run(DType::F64, reference);
+            for set in InstructionSet::available() {
+                let fused = case.run(DType::F32, |s, x, p, a| mlp_on(set, s, x, p, a));
+                for (what, (fused, exact)) in ["y", "dx", "dparameters", "dslope"].iter().zip(fused.iter().zip(&exact)) {
+                    let error = relative_error(fused, exact);
+                    // Single precision through up to four normalizations; the composed f32 reference has the same.
+                    assert!(error < 2e-4, "{what} of {:?}, rows {rows:?}, {set:?}: {error}", case.spec);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn transposed_view_is_taken_as_it_reads() {
+    let case = Case::new(spec(3, &[7], 2, 1, true), &[50], 1);
+    let view = case.x.t().unwrap().contiguous().unwrap().t().unwrap();
+    assert!(!view.is_contiguous());
+    let of = |x: &Tensor| mlp(&case.spec, x, &case.parameters, &case.slope).unwrap().to_vec2::<f32>().unwrap();
+    assert_eq!(of(&view), of(&case.x));
+}
+
+#[test]
+fn no_rows_give_no_output() {
+    let case = Case::new(spec(3, &[7], 2, 1, false), &[0], 1);
+    assert_eq!(mlp(&case.spec, &case.x, &case.parameters, &case.slope).unwrap().dims(), [0, 2]);
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let case = Case::new(spec(1, &[20, 20, 20], 1, 1, true), &[128, 100], 3);
+    let on = |n_threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| case.run(DType::F32, mlp)).map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+    };
+    assert_eq!(on(1), on(2));
+    assert_eq!(on(1), on(5));
+}
+
+#[test]
+fn second_backward_pass_through_one_graph_gives_the_same() {
+    let case = Case::new(spec(2, &[9, 9], 2, 1, false), &[33], 4);
+    let parameters = Var::from_tensor(&case.parameters).unwrap();
+    let loss = mlp(&case.spec, &case.x, &parameters, &case.slope).unwrap().sum_all().unwrap();
+    let gradient = || loss.backward().unwrap().get(&parameters).unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(gradient(), gradient());
+}
+
+#[test]
+fn wrong_shapes_are_told() {
+    let case = Case::new(spec(3, &[7], 2, 1, false), &[4], 1);
+    let message = mlp(&case.spec, &case.cotangent, &case.parameters, &case.slope).unwrap_err().to_string();
+    assert!(message.contains("(..., 3)") && message.contains("[4, 2]"), "{message}");
+    let message = mlp(&case.spec, &case.x, &case.x, &case.slope).unwrap_err().to_string();
+    assert!(message.contains("parameters of shape (58,)"), "{message}");
+}
+
+#[test]
+fn parameters_tile_the_flat_vector() {
+    for spec in specs() {
+        let mut end = 0;
+        for parameter in spec.parameters() {
+            assert_eq!(parameter.range.start, end, "{}", parameter.name);
+            assert_eq!(parameter.range.len(), parameter.shape.iter().product::<usize>());
+            end = parameter.range.end;
+        }
+        assert_eq!(end, spec.n_parameters());
+    }
+}

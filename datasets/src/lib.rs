@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+mod circle;
+mod error;
+mod exponential;
+mod mixture;
+mod mt19937;
+mod signals;
+mod standardize;
+
+pub use circle::{Circle, CircleData, circle};
+pub use error::{Error, Result};
+pub use exponential::{Exponential, exponential};
+pub use mixture::{Mixture, Stream, mixture};
+pub use signals::{Component, SignalData};
+pub use standardize::{Standardized, standardize};

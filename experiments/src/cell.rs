@@ -1,0 +1,112 @@
+//! One finished cell of a table, (method, seed), as one JSON file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// How much of the paper's protocol a run followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// The paper's epochs.
+    Full,
+    /// Few epochs and seeds, for a first look.
+    Quick,
+    /// Fewer epochs, samples or seeds than the paper's, with a note that says which.
+    Reduced,
+}
+
+/// The numbers of one trained model and what figures need of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// By metric name: `ks`, `wd`, `fp`, `edge`, `radius_error`, `inside`.
+    pub metrics: BTreeMap<String, f64>,
+    /// A summary of the sample that the metrics were computed from.
+    pub generated: Generated,
+}
+
+/// A generated sample, small enough to commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Generated {
+    /// Counts in equal bins of `[low, high)`; what falls outside is counted at its side.
+    Histogram {
+        /// Left end of the first bin.
+        low: f64,
+        /// Right end of the last bin.
+        high: f64,
+        /// Values left of `low`.
+        below: u64,
+        /// Values at or right of `high`.
+        above: u64,
+        /// One count a bin.
+        counts: Vec<u64>,
+    },
+    /// Points of the plane.
+    Points(Vec<[f64; 2]>),
+}
+
+/// Means over one epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochDiagnostics {
+    /// Epochs finished, from 1.
+    pub epoch: usize,
+    /// By name: `loss`, `reconstruction`, `kl`, `ess`, `fallback`.
+    pub values: BTreeMap<String, f64>,
+}
+
+/// What differs between two runs of the same cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Seconds of training and evaluation, over all resumptions.
+    pub seconds: f64,
+}
+
+/// One (method, seed) of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// `table2`, `table3`, `figure1`.
+    pub table: String,
+    /// Row name, such as `aais` or `iwae-published`.
+    pub method: String,
+    /// Training seed.
+    pub seed: u64,
+    /// Full, quick or reduced.
+    pub protocol: Protocol,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// SHA-256 of the resolved settings of this cell.
+    pub config_hash: String,
+    /// Version of the program.
+    pub version: String,
+    /// `avx512`, `avx2` or `portable`.
+    pub instruction_set: String,
+    /// Processor it ran on.
+    pub machine: String,
+    /// From the last iterate.
+    pub outcome: Outcome,
+    /// From exponentially averaged parameters, where the settings ask for them.
+    pub averaged: Option<Outcome>,
+    /// A thinned history of training.
+    pub diagnostics: Vec<EpochDiagnostics>,
+    /// What may differ between two runs with the same bits.
+    pub timing: Timing,
+}
+
+impl Cell {
+    /// Reads a cell's file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no cell; the message names the file, line and column.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} is not a finished cell; delete it and run the command again to train it anew", path.display())
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! Figures of one panel a method: what it generated over the true signal. SVG for pages, PNG for everything else.
+
+use std::{path::Path, sync::Once};
+
+use anyhow::{Result, anyhow};
+use plotters::{
+    backend::{BitMapBackend, SVGBackend},
+    coord::Shift,
+    drawing::{DrawingArea, IntoDrawingArea},
+    prelude::DrawingBackend,
+    style::{FontStyle, IntoFont, RGBColor, TextStyle, register_font},
+};
+
+use crate::{
+    cell::Generated,
+    report::{ReportInput, outcomes},
+};
+
+mod histograms;
+mod points;
+
+// The page's style sheet finds elements by these colours, to change them in the dark.
+const PAPER: RGBColor = RGBColor(255, 255, 255);
+const INK: RGBColor = RGBColor(31, 35, 40);
+const MUTED: RGBColor = RGBColor(101, 109, 118);
+const ORANGE: RGBColor = RGBColor(232, 119, 34);
+const GREEN: RGBColor = RGBColor(26, 152, 101);
+const BLUE: RGBColor = RGBColor(43, 108, 212);
+
+/// Plotters takes whole coordinates only, so an SVG is drawn larger and scaled down by its `viewBox`.
+const SVG_SCALE: i32 = 10;
+const PNG_SCALE: i32 = 2;
+
+/// Panels that share their axes and one reference.
+#[derive(Debug)]
+pub struct Figure<'a> {
+    /// File name without extension.
+    pub name: &'a str,
+    /// What it shows, for those who cannot see it.
+    description: String,
+    axis: &'a str,
+    reference: &'a Generated,
+    panels: Vec<Panel<'a>>,
+}
+
+#[derive(Debug)]
+struct Panel<'a> {
+    title: String,
+    /// Metrics of the sample shown, one a line.
+    remarks: Vec<String>,
+    generated: &'a Generated,
+}
+
+/// Where a sheet is drawn: a surface, and the pixels of one unit of length.
+struct Sheet<DB: DrawingBackend> {
+    area: DrawingArea<DB, Shift>,
+    scale: i32,
+}
+
+impl<'a> Figure<'a> {
+    /// The figure of a table, showing the lowest seed of every method that has cells; none if no method has.
+    pub fn new(input: &ReportInput<'a>) -> Option<Self> {
+        let spec = input.reported.figure.as_ref()?;
+        let panels: Vec<Panel> = spec.panels.iter().filter_map(|method| panel(input, method)).collect();
+        if panels.is_empty() {
+            return None;
+        }
+        let titles: Vec<String> =
+            panels.iter().map(|panel| format!("{} ({})", panel.title, panel.remarks.join(", "))).collect();
+        Some(Self {
+            name: &spec.name,
+            description: format!("{} Panels: {}.", spec.caption, titles.join("; ")),
+            axis: spec.axis.as_deref().unwrap_or_default(),
+            reference: input.reference,
+            panels,
+        })
+    }
+
+    /// A whole SVG document.
+    ///
+    /// # Errors
+    /// If a sample is not of the reference's kind.
+    pub fn svg(&self) -> Result<String> {
+        let (width, height) = self.size();
+        let mut drawn = String::new();
+        let size = ((width * SVG_SCALE).cast_unsigned(), (height * SVG_SCALE).cast_unsigned());
+        self.draw(SVGBackend::with_string(&mut drawn, size), SVG_SCALE)?;
+
+        let (_, content) = drawn.split_once('>').ok_or_else(|| anyhow!("the SVG of {} has no content", self.name))?;
+        Ok(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
+             role=\"img\" aria-label=\"{}\">{content}",
+            size.0,
+            size.1,
+            escaped(&self.description)
+        ))
+    }
+
+    /// Writes the figure as PNG, at two pixels a unit of the SVG; `path` must end in `.png`.
+    ///
+    /// # Errors
+    /// If a sample is not of the reference's kind, or the file cannot be written.
+    pub fn save_png(&self, path: &Path) -> Result<()> {
+        let (width, height) = self.size();
+        let size = ((width * PNG_SCALE).cast_unsigned(), (height * PNG_SCALE).cast_unsigned());
+        self.draw(BitMapBackend::new(path, size), PNG_SCALE)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, backend: DB, scale: i32) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        register_fonts();
+        let area = backend.into_drawing_area();
+        area.fill(&PAPER)?;
+        let sheet = Sheet { area, scale };
+        match self.reference {
+            Generated::Histogram { .. } => histograms::draw(self, &sheet)?,
+            Generated::Points(reference) => points::draw(self, reference, &sheet)?,
+        }
+        sheet.area.present()?;
+        Ok(())
+    }
+
+    fn size(&self) -> (i32, i32) {
+        match self.reference {
+            Generated::Histogram { .. } => histograms::size(self.panels.len()),
+            Generated::Points(_) => points::size(self.panels.len()),
+        }
+    }
+
+    fn mixed(&self) -> anyhow::Error {
+        anyhow!("{} mixes histograms and points; its cells and its reference must be of one kind", self.name)
+    }
+}
+
+impl<DB: DrawingBackend> Sheet<DB> {
+    /// The part of the sheet with this corner and size, in units.
+    fn part(&self, corner: (i32, i32), size: (i32, i32)) -> DrawingArea<DB, Shift> {
+        let scaled = |(x, y): (i32, i32)| (x * self.scale, y * self.scale);
+        self.area.clone().shrink(scaled(corner), scaled(size))
+    }
+
+    fn text(&self, size: i32, colour: RGBColor) -> TextStyle<'static> {
+        ("sans-serif", size * self.scale).into_font().color(&colour)
+    }
+
+    /// The width of a line, in pixels.
+    fn stroke(&self, tenths: i32) -> u32 {
+        (tenths * self.scale / 10).max(1).cast_unsigned()
+    }
+}
+
+fn panel<'a>(input: &ReportInput<'a>, method: &str) -> Option<Panel<'a>> {
+    let (_, outcome) = *outcomes(input.cells, method).first()?;
+    let column = input.reported.column(method)?;
+    let remarks = input.reported.metrics.iter().filter_map(|metric| {
+        let value = outcome.metrics.get(&metric.name)?;
+        Some(format!("{} {}", metric.label, minus(&metric.format(*value))))
+    });
+    Some(Panel { title: column.label.clone(), remarks: remarks.collect(), generated: &outcome.generated })
+}
+
+/// Panels in a row: all up to four, else rows of three or four, whichever leaves fewer places empty.
+fn panels_a_row(n_panels: usize) -> usize {
+    match n_panels {
+        0..=4 => n_panels,
+        n if n.next_multiple_of(3) < n.next_multiple_of(4) => 3,
+        _ => 4,
+    }
+}
+
+/// A hyphen is not a minus sign.
+fn minus(number: &str) -> String {
+    number.replace('-', "−")
+}
+
+/// A tick label without digits that say nothing.
+fn tick(value: f64) -> String {
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { minus(text) }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Text is measured and, for PNG, drawn with an embedded font, so that figures do not depend on the machine's.
+fn register_fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let font = include_bytes!("../../assets/DejaVuSans-subset.ttf");
+        let registered = register_font("sans-serif", FontStyle::Normal, font);
+        assert!(registered.is_ok(), "the embedded font can be read");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fake::Fake;
+
+    #[test]
+    fn panels_stand_in_the_order_of_the_file_without_those_that_did_not_run() {
+        let mut fake = Fake::of("table2");
+        fake.reported.figure.as_mut().unwrap().panels = ["aais", "almond", "vae"].map(String::from).to_vec();
+        let input = fake.input();
+        let figure = Figure::new(&input).unwrap();
+        assert_eq!(figure.panels.iter().map(|panel| panel.title.as_str()).collect::<Vec<_>>(), ["AAIS", "VAE"]);
+        assert_eq!(figure.panels[1].remarks[0], "KS 0.100");
+    }
+
+    #[test]
+    fn a_png_is_twice_as_large_as_its_svg() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("figure.png");
+        let fake = Fake::of("table2");
+        let input = fake.input();
+        let figure = Figure::new(&input).unwrap();
+        figure.save_png(&path).unwrap();
+
+        let png = std::fs::read(&path).unwrap();
+        let number = |at: usize| i32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+        let (width, height) = figure.size();
+        assert_eq!((number(16), number(20)), (2 * width, 2 * height));
+        assert!(figure.svg().unwrap().contains(&format!("width=\"{width}\" height=\"{height}\"")));
+    }
+
+    #[test]
+    fn a_sample_of_another_kind_is_refused() {
+        let mut fake = Fake::of("table2");
+        fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
+        let input = fake.input();
+        let message = Figure::new(&input).unwrap().svg().unwrap_err().to_string();
+        assert!(message.contains("mixes histograms and points"), "{message}");
+    }
+
+    #[test]
+    fn an_empty_sample_is_drawn() {
+        for (table, empty) in [
+            ("table2", Generated::Histogram { low: 0.0, high: 1.0, below: 0, above: 0, counts: vec![] }),
+            ("figure1", Generated::Points(vec![])),
+        ] {
+            let mut fake = Fake::of(table);
+            for cell in &mut fake.cells {
+                cell.outcome.generated = empty.clone();
+            }
+            let input = fake.input();
+            Figure::new(&input).unwrap().svg().unwrap();
+        }
+    }
+
+    #[test]
+    fn many_panels_fill_rows() {
+        assert_eq!([1, 2, 3, 4, 5, 6, 7, 8, 9].map(panels_a_row), [1, 2, 3, 4, 3, 3, 4, 4, 3]);
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        assert_eq!([0.0, -0.0, -2.0, 0.25, 10.0, -1.5].map(tick), ["0", "0", "−2", "0.25", "10", "−1.5"]);
+    }
+}

@@ -1,0 +1,272 @@
+//! The table itself: for every method and metric our mean, the paper's, and what to say of the two.
+
+use serde::Serialize;
+
+use super::summary::{Summary, outcomes, summarize};
+use crate::{
+    cell::Cell,
+    reported::{Column, Metric, PaperValue, Reported},
+};
+
+/// How verdicts are reached, for readers of the report.
+pub const VERDICT_RULE: &str = "\"agrees\" when the two means differ by at most twice the standard error of their \
+    difference, 2·sqrt(paper_sd²/10 + sd²/n), or by at most half a unit of the last printed digit; otherwise \
+    \"better\" where ours is better and \"differs\" where it is worse. With one seed the paper's sd stands in for ours.";
+
+/// The paper repeated every experiment ten times (Section 4.1).
+const PAPER_SEEDS: f64 = 10.0;
+
+/// Our numbers beside the paper's, in the paper's order.
+#[derive(Debug)]
+pub struct Table<'a> {
+    /// What every line has an entry of.
+    pub metrics: &'a [Metric],
+    /// One a method.
+    pub lines: Vec<Line<'a>>,
+}
+
+/// A method's part of the table.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// The method, with its label and note.
+    pub column: &'a Column,
+    /// Seeds with an outcome.
+    pub n_seeds: usize,
+    /// One a metric.
+    pub entries: Vec<Entry>,
+}
+
+/// One method and metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Of our runs.
+    pub ours: Option<Summary>,
+    /// As printed in the paper.
+    pub paper: Option<PaperValue>,
+    /// What to say of the two.
+    pub verdict: Verdict,
+    /// No other method of ours is better in the digits shown.
+    pub is_our_best: bool,
+    /// No other method of the paper is better.
+    pub is_papers_best: bool,
+}
+
+/// How our mean stands to the paper's; [`VERDICT_RULE`] has the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Beyond chance, and in the metric's better direction.
+    Better,
+    /// Within chance or rounding.
+    Agrees,
+    /// Beyond chance, and in the metric's worse direction.
+    Differs,
+    /// The paper has no number.
+    NoReference,
+    /// We have no number.
+    NotRun,
+}
+
+impl<'a> Table<'a> {
+    /// The table of these cells.
+    pub fn new(reported: &'a Reported, cells: &[Cell]) -> Self {
+        let mut lines: Vec<Line> =
+            reported.columns.iter().map(|column| line(column, &reported.metrics, cells)).collect();
+        for (index, metric) in reported.metrics.iter().enumerate() {
+            let ours = best(metric, lines.iter().filter_map(|line| Some(line.entries[index].ours?.mean)));
+            let papers = best(metric, lines.iter().filter_map(|line| Some(line.entries[index].paper?.mean)));
+            for line in &mut lines {
+                let entry = &mut line.entries[index];
+                entry.is_our_best = is_best(metric, entry.ours.map(|ours| ours.mean), ours);
+                entry.is_papers_best = is_best(metric, entry.paper.map(|paper| paper.mean), papers);
+            }
+        }
+        Self { metrics: &reported.metrics, lines }
+    }
+
+    /// What a reader must know about methods, each note once behind the labels of its methods.
+    pub fn notes(&self) -> Vec<(String, &'a str)> {
+        let mut notes: Vec<(String, &str)> = Vec::new();
+        for column in self.lines.iter().map(|line| line.column) {
+            let Some(note) = column.note.as_deref() else { continue };
+            match notes.iter_mut().find(|(_, known)| *known == note) {
+                Some((labels, _)) => *labels += &format!(", {}", column.label),
+                None => notes.push((column.label.clone(), note)),
+            }
+        }
+        notes
+    }
+
+    /// Whether the paper has any number of this metric.
+    pub fn has_paper(&self, metric: usize) -> bool {
+        self.lines.iter().any(|line| line.entries[metric].paper.is_some())
+    }
+
+    /// How to read the numbers: what they are, and the rule of the verdicts where there are any.
+    pub fn legend(&self) -> String {
+        let numbers = "Mean (sd) over training seeds.";
+        let any_paper = (0..self.metrics.len()).any(|metric| self.has_paper(metric));
+        if any_paper { format!("{numbers} Verdicts: {VERDICT_RULE}") } else { numbers.to_owned() }
+    }
+}
+
+impl Verdict {
+    /// Of our mean beside the paper's.
+    pub fn of(metric: &Metric, ours: Option<Summary>, paper: Option<PaperValue>) -> Self {
+        let (ours, paper) = match (ours, paper) {
+            (None, _) => return Self::NotRun,
+            (_, None) => return Self::NoReference,
+            (Some(ours), Some(paper)) => (ours, paper),
+        };
+        let sd = ours.sd.unwrap_or(paper.sd);
+        let standard_error = (paper.sd.powi(2) / PAPER_SEEDS + sd.powi(2) / ours.n as f64).sqrt();
+        let rounding = 0.5 / scale(metric);
+        if (ours.mean - paper.mean).abs() <= (2.0 * standard_error).max(rounding) {
+            Self::Agrees
+        } else if metric.is_better(ours.mean, paper.mean) {
+            Self::Better
+        } else {
+            Self::Differs
+        }
+    }
+
+    /// As in `results.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Agrees => "agrees",
+            Self::Differs => "differs",
+            Self::NoReference => "no-reference",
+            Self::NotRun => "not-run",
+        }
+    }
+}
+
+fn line<'a>(column: &'a Column, metrics: &[Metric], cells: &[Cell]) -> Line<'a> {
+    let entry = |metric: &Metric| {
+        let ours = summarize(cells, &column.method, &metric.name);
+        let paper = column.reported.get(&metric.name).copied();
+        let verdict = Verdict::of(metric, ours, paper);
+        Entry { ours, paper, verdict, is_our_best: false, is_papers_best: false }
+    };
+    let n_seeds = outcomes(cells, &column.method).len();
+    Line { column, n_seeds, entries: metrics.iter().map(entry).collect() }
+}
+
+/// The best of at least two values, in the digits shown.
+fn best(metric: &Metric, values: impl Iterator<Item = f64>) -> Option<f64> {
+    let shown: Vec<f64> = values.map(|value| rounded(metric, value)).collect();
+    let best = shown.iter().copied().reduce(|best, value| if metric.is_better(value, best) { value } else { best });
+    best.filter(|_| shown.len() > 1)
+}
+
+fn is_best(metric: &Metric, value: Option<f64>, best: Option<f64>) -> bool {
+    value.zip(best).is_some_and(|(value, best)| !metric.is_better(best, rounded(metric, value)))
+}
+
+fn rounded(metric: &Metric, value: f64) -> f64 {
+    (value * scale(metric)).round() / scale(metric)
+}
+
+/// Units of the last digit shown in one.
+fn scale(metric: &Metric) -> f64 {
+    10_f64.powf(metric.digits as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fake;
+
+    fn reported() -> Reported {
+        Reported::of("table2").unwrap()
+    }
+
+    fn verdict(metric: &str, mean: f64, sd: Option<f64>, n: usize, paper: [f64; 2]) -> Verdict {
+        let reported = reported();
+        Verdict::of(reported.metric(metric).unwrap(), Some(Summary { n, mean, sd }), Some(paper.into()))
+    }
+
+    #[test]
+    fn means_within_two_standard_errors_agree() {
+        // 2·sqrt(0.011²/10 + 0.011²/10) = 0.00984.
+        assert_eq!(verdict("ks", 0.0507, Some(0.011), 10, [0.041, 0.011]), Verdict::Agrees);
+        assert_eq!(verdict("ks", 0.0510, Some(0.011), 10, [0.041, 0.011]), Verdict::Differs);
+        assert_eq!(verdict("ks", 0.0310, Some(0.011), 10, [0.041, 0.011]), Verdict::Better);
+        // Fewer seeds say less.
+        assert_eq!(verdict("ks", 0.0510, Some(0.011), 3, [0.041, 0.011]), Verdict::Agrees);
+    }
+
+    #[test]
+    fn means_within_rounding_agree() {
+        assert_eq!(verdict("fp", 0.0004, Some(0.0), 10, [0.0, 0.0]), Verdict::Agrees);
+        assert_eq!(verdict("fp", 0.0006, Some(0.0), 10, [0.0, 0.0]), Verdict::Differs);
+    }
+
+    #[test]
+    fn of_one_seed_the_papers_deviation_stands_in() {
+        // 2·sqrt(0.01²/10 + 0.01²) = 0.02098.
+        assert_eq!(verdict("ks", 0.0605, None, 1, [0.04, 0.01]), Verdict::Agrees);
+        assert_eq!(verdict("ks", 0.0615, None, 1, [0.04, 0.01]), Verdict::Differs);
+    }
+
+    #[test]
+    fn higher_is_better_where_the_metric_says_so() {
+        assert_eq!(verdict("edge", -0.1, Some(0.01), 10, [-2.0, 0.1]), Verdict::Better);
+        assert_eq!(verdict("edge", -2.0, Some(0.01), 10, [-0.1, 0.1]), Verdict::Differs);
+    }
+
+    #[test]
+    fn a_method_without_cells_is_a_line_that_was_not_run() {
+        let reported = reported();
+        let cells = [fake::cell("table2", "iwae", 0, &[("ks", 0.05)])];
+        let table = Table::new(&reported, &cells);
+        let line = |method: &str| table.lines.iter().find(|line| line.column.method == method).unwrap();
+
+        assert_eq!(table.lines.len(), reported.columns.len());
+        assert_eq!(line("almond").n_seeds, 0);
+        assert!(line("almond").entries.iter().all(|entry| entry.verdict == Verdict::NotRun));
+        assert_eq!(line("almond").entries[0].paper.unwrap().mean, 0.048);
+        assert_eq!(line("iwae").entries[0].verdict, Verdict::NoReference);
+        assert_eq!(line("iwae").entries[1].verdict, Verdict::NotRun);
+    }
+
+    #[test]
+    fn the_best_are_marked_as_in_the_paper() {
+        let reported = Reported::of("table3").unwrap();
+        let cells = [
+            fake::cell("table3", "vae", 0, &[("ks", 0.1)]),
+            fake::cell("table3", "aais", 0, &[("ks", 0.0301)]),
+            fake::cell("table3", "iwae", 0, &[("ks", 0.0299)]),
+        ];
+        let table = Table::new(&reported, &cells);
+        let marked = |is_best: fn(&Entry) -> bool| -> Vec<&str> {
+            let lines = table.lines.iter().filter(|line| is_best(&line.entries[0]));
+            lines.map(|line| line.column.method.as_str()).collect()
+        };
+        // 0.0299 and 0.0301 both read 0.030, as two bold numbers do in Table 3.
+        assert_eq!(marked(|entry| entry.is_our_best), ["iwae", "aais"]);
+        assert_eq!(marked(|entry| entry.is_papers_best), ["lmcvae", "aais"]);
+    }
+
+    #[test]
+    fn a_note_of_several_methods_is_told_once() {
+        let reported = reported();
+        let notes = Table::new(&reported, &[]).notes();
+        assert!(notes.contains(&("AMCVAE, LMCVAE, ALMOND".into(), "Not implemented yet.")), "{notes:?}");
+    }
+
+    #[test]
+    fn a_table_without_the_papers_numbers_explains_no_verdicts() {
+        let figure = Reported::of("figure1").unwrap();
+        assert!(!Table::new(&figure, &[]).legend().contains("Verdicts"));
+        assert!(Table::new(&reported(), &[]).legend().contains("Verdicts"));
+    }
+
+    #[test]
+    fn one_method_alone_is_not_the_best() {
+        let reported = reported();
+        let table = Table::new(&reported, &[fake::cell("table2", "vae", 0, &[("ks", 0.1)])]);
+        assert!(!table.lines.iter().any(|line| line.entries[0].is_our_best));
+    }
+}

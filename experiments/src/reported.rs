@@ -1,0 +1,363 @@
+//! What the paper reports of a table or figure, and the claims that our own runs of it must satisfy.
+//!
+//! One TOML file a table lies in `reported/`; a new table is one file and one line of [`FILES`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// The files of `reported/`, by table.
+pub const FILES: &[(&str, &str)] = &[
+    ("figure1", include_str!("../reported/figure1.toml")),
+    ("table2", include_str!("../reported/table2.toml")),
+    ("table3", include_str!("../reported/table3.toml")),
+];
+
+/// One table of the paper: its metrics, methods and numbers, its figure, and the claims about it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// What the table shows, in a sentence.
+    pub caption: String,
+    /// Where in the paper it stands: `Table 2 and Figure 2`.
+    pub source: String,
+    /// In the table's order.
+    pub metrics: Vec<Metric>,
+    /// Methods in the table's order.
+    pub columns: Vec<Column>,
+    /// The figure drawn from the same runs.
+    pub figure: Option<FigureSpec>,
+    /// Bounds on means over seeds.
+    #[serde(default)]
+    pub bands: Vec<Band>,
+    /// Comparisons of means over seeds.
+    #[serde(default)]
+    pub orderings: Vec<Ordering>,
+}
+
+/// A number computed of every trained model.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// As in a cell's file: `ks`, `wd`.
+    pub name: String,
+    /// As people read it: `KS`.
+    pub label: String,
+    /// What it measures, in half a sentence.
+    pub description: String,
+    /// Which way is better.
+    pub direction: Direction,
+    /// Values beyond this one are no better than it.
+    pub saturates_at: Option<f64>,
+    /// Digits after the point, in the paper and in our tables.
+    pub digits: usize,
+}
+
+/// Which way a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Lower is better.
+    Min,
+    /// Higher is better.
+    Max,
+}
+
+/// A method and its numbers in the paper.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// As in a cell's file; `<method>-ema` reads the averaged parameters of `<method>`'s cells.
+    pub method: String,
+    /// As people read it.
+    pub label: String,
+    /// The paper's numbers by metric; empty where it has none.
+    #[serde(default)]
+    pub reported: BTreeMap<String, PaperValue>,
+    /// What a reader must know to compare this row.
+    pub note: Option<String>,
+}
+
+/// A mean and standard deviation as printed in the paper, `[mean, sd]` in TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(from = "[f64; 2]")]
+pub struct PaperValue {
+    /// Mean over the paper's ten runs.
+    pub mean: f64,
+    /// Standard deviation over the paper's ten runs.
+    pub sd: f64,
+}
+
+/// A figure of one panel a method.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FigureSpec {
+    /// File name without extension: `figure2`.
+    pub name: String,
+    /// What the figure shows.
+    pub caption: String,
+    /// Methods in the order of their panels; those without cells are left out.
+    pub panels: Vec<String>,
+    /// Name of the horizontal axis of a histogram.
+    pub axis: Option<String>,
+}
+
+/// A bound on the mean of a metric over seeds, both ends included.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Whose mean.
+    pub method: String,
+    /// Of which metric.
+    pub metric: String,
+    /// Smallest mean that passes.
+    pub low: Option<f64>,
+    /// Largest mean that passes.
+    pub high: Option<f64>,
+    /// Why these bounds.
+    pub reason: String,
+}
+
+/// A claim that one method's mean is better than another's.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ordering {
+    /// The better method.
+    pub better: String,
+    /// The worse method.
+    pub worse: String,
+    /// On each of these metrics.
+    pub metrics: Vec<String>,
+    /// Better by this factor: the better mean is at most `factor` times the worse. Only for lower-is-better metrics.
+    pub factor: Option<f64>,
+    /// Why it should hold.
+    pub reason: String,
+}
+
+impl Reported {
+    /// The embedded file of a table.
+    ///
+    /// # Errors
+    /// If there is no such table, or its file contradicts itself.
+    pub fn of(table: &str) -> Result<Self> {
+        let Some((_, text)) = FILES.iter().find(|(name, _)| *name == table) else {
+            let known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+            bail!("no reported numbers for `{table}`; known tables are {}", known.join(", "));
+        };
+        Self::parse(text).with_context(|| format!("in reported/{table}.toml"))
+    }
+
+    /// Reads a file of `reported/` and checks that every name in it is one of its own metrics or methods.
+    ///
+    /// # Errors
+    /// If it is not such a file; the message names the key or the name that is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        let reported: Self = toml::from_str(text)?;
+        reported.check_names()?;
+        for band in &reported.bands {
+            let claim = format!("the band on {} of {}", band.metric, band.method);
+            ensure!(band.low.is_some() || band.high.is_some(), "{claim} has no bound; give `low`, `high` or both");
+            if let (Some(low), Some(high)) = (band.low, band.high) {
+                ensure!(low <= high, "{claim} is empty: low {low} lies above high {high}");
+            }
+        }
+        for ordering in reported.orderings.iter().filter(|ordering| ordering.factor.is_some()) {
+            for name in &ordering.metrics {
+                let lower_is_better = reported.metric(name).is_some_and(|metric| metric.direction == Direction::Min);
+                ensure!(lower_is_better, "`factor` needs a metric with direction \"min\"; `{name}` is none");
+            }
+        }
+        Ok(reported)
+    }
+
+    /// The metric of this name.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+
+    /// The column of this method.
+    pub fn column(&self, method: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.method == method)
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let metrics = unique(self.metrics.iter().map(|metric| metric.name.as_str()), "metric")?;
+        let methods = unique(self.columns.iter().map(|column| column.method.as_str()), "method")?;
+
+        let named_metrics = (self.columns.iter().flat_map(|column| column.reported.keys()))
+            .chain(self.bands.iter().map(|band| &band.metric))
+            .chain(self.orderings.iter().flat_map(|ordering| &ordering.metrics));
+        for name in named_metrics {
+            ensure!(metrics.contains(name.as_str()), "unknown metric `{name}`; known metrics are {}", join(&metrics));
+        }
+
+        let named_methods = (self.figure.iter().flat_map(|figure| &figure.panels))
+            .chain(self.bands.iter().map(|band| &band.method))
+            .chain(self.orderings.iter().flat_map(|ordering| [&ordering.better, &ordering.worse]));
+        for name in named_methods {
+            ensure!(methods.contains(name.as_str()), "unknown method `{name}`; known methods are {}", join(&methods));
+        }
+        Ok(())
+    }
+}
+
+impl Metric {
+    /// Whether `a` is better than `b`.
+    pub fn is_better(&self, a: f64, b: f64) -> bool {
+        let (a, b) = (self.saturated(a), self.saturated(b));
+        match self.direction {
+            Direction::Min => a < b,
+            Direction::Max => a > b,
+        }
+    }
+
+    /// `↓` or `↑`.
+    pub fn arrow(&self) -> &'static str {
+        match self.direction {
+            Direction::Min => "↓",
+            Direction::Max => "↑",
+        }
+    }
+
+    /// A value with this metric's digits; never `-0.000`.
+    pub fn format(&self, value: f64) -> String {
+        rounded(value, self.digits)
+    }
+
+    /// A value with one digit more, for one that is judged against a bound of this metric's digits.
+    pub fn format_finely(&self, value: f64) -> String {
+        rounded(value, self.digits + 1)
+    }
+
+    fn saturated(&self, value: f64) -> f64 {
+        match (self.saturates_at, self.direction) {
+            (Some(bound), Direction::Min) => value.max(bound),
+            (Some(bound), Direction::Max) => value.min(bound),
+            (None, _) => value,
+        }
+    }
+}
+
+impl From<[f64; 2]> for PaperValue {
+    fn from([mean, sd]: [f64; 2]) -> Self {
+        Self { mean, sd }
+    }
+}
+
+fn rounded(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let is_zero = text.trim_start_matches('-').chars().all(|digit| matches!(digit, '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a str>, kind: &str) -> Result<BTreeSet<&'a str>> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        ensure!(seen.insert(name), "{kind} `{name}` stands twice");
+    }
+    Ok(seen)
+}
+
+fn join(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(table: &str, method: &str) -> Vec<(f64, f64)> {
+        let reported = Reported::of(table).unwrap();
+        let column = reported.column(method).unwrap();
+        let values = reported.metrics.iter().filter_map(|metric| column.reported.get(&metric.name));
+        values.map(|value| (value.mean, value.sd)).collect()
+    }
+
+    fn with_line(line: &str) -> Result<Reported> {
+        let minimal = r#"
+            caption = "c"
+            source = "s"
+            metrics = [{ name = "ks", label = "KS", description = "d", direction = "min", digits = 3 },
+                       { name = "edge", label = "edge", description = "d", direction = "max", digits = 3 }]
+            columns = [{ method = "vae", label = "VAE" }, { method = "aais", label = "AAIS" }]
+        "#;
+        Reported::parse(&format!("{minimal}\n{line}"))
+    }
+
+    #[test]
+    fn every_file_parses() {
+        for (table, _) in FILES {
+            Reported::of(table).unwrap();
+        }
+        let message = Reported::of("table8").unwrap_err().to_string();
+        assert!(message.contains("figure1, table2, table3"), "{message}");
+    }
+
+    #[test]
+    fn table_2_is_the_papers() {
+        assert_eq!(printed("table2", "vae"), [(0.092, 0.004), (0.198, 0.016), (0.092, 0.004)]);
+        assert_eq!(printed("table2", "iwae-published"), [(0.105, 0.013), (0.457, 0.094), (0.008, 0.004)]);
+        assert_eq!(printed("table2", "amcvae"), [(0.084, 0.015), (0.187, 0.031), (0.083, 0.015)]);
+        assert_eq!(printed("table2", "lmcvae"), [(0.070, 0.041), (0.161, 0.042), (0.022, 0.028)]);
+        assert_eq!(printed("table2", "almond"), [(0.048, 0.001), (0.068, 0.018), (0.048, 0.001)]);
+        assert_eq!(printed("table2", "aais"), [(0.041, 0.011), (0.065, 0.006), (0.000, 0.000)]);
+    }
+
+    #[test]
+    fn table_3_is_the_papers() {
+        assert_eq!(printed("table3", "vae"), [(0.127, 0.005), (0.358, 0.009)]);
+        assert_eq!(printed("table3", "iwae-published"), [(0.087, 0.020), (0.242, 0.044)]);
+        assert_eq!(printed("table3", "amcvae"), [(0.123, 0.039), (0.346, 0.093)]);
+        assert_eq!(printed("table3", "lmcvae"), [(0.030, 0.007), (0.079, 0.008)]);
+        assert_eq!(printed("table3", "almond"), [(0.063, 0.004), (0.127, 0.006)]);
+        assert_eq!(printed("table3", "aais"), [(0.030, 0.008), (0.063, 0.018)]);
+    }
+
+    #[test]
+    fn variants_of_ours_carry_no_numbers_of_the_paper() {
+        for table in ["table2", "table3"] {
+            for method in ["iwae", "vae-ema", "aais-ema"] {
+                assert!(printed(table, method).is_empty(), "{table} {method}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelled_name_is_an_error() {
+        for (line, expected) in [
+            ("captoin = 'c'", "unknown field `captoin`"),
+            ("bands = [{ method = 'vae', metric = 'sk', high = 1.0, reason = 'r' }]", "unknown metric `sk`"),
+            ("bands = [{ method = 'va', metric = 'ks', high = 1.0, reason = 'r' }]", "unknown method `va`"),
+            ("bands = [{ method = 'vae', metric = 'ks', reason = 'r' }]", "has no bound"),
+            ("bands = [{ method = 'vae', metric = 'ks', low = 2.0, high = 1.0, reason = 'r' }]", "is empty"),
+            ("figure = { name = 'f', caption = 'c', panels = ['gan'] }", "unknown method `gan`"),
+            (
+                "orderings = [{ better = 'aais', worse = 'vae', metrics = ['edge'], factor = 0.5, reason = 'r' }]",
+                "needs a metric with direction",
+            ),
+        ] {
+            let message = format!("{:#}", with_line(line).unwrap_err());
+            assert!(message.contains(expected), "{line}: {message}");
+        }
+        with_line("").unwrap();
+    }
+
+    #[test]
+    fn the_edge_is_no_better_above_zero() {
+        let reported = Reported::of("table2").unwrap();
+        let edge = reported.metric("edge").unwrap();
+        assert!(edge.is_better(-0.1, -2.0));
+        assert!(edge.is_better(0.1, -0.1));
+        assert!(!edge.is_better(0.1, 0.0));
+        assert!(reported.metric("ks").unwrap().is_better(0.0, 0.1));
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        let reported = Reported::of("table2").unwrap();
+        let edge = reported.metric("edge").unwrap();
+        assert_eq!(edge.format(-0.0001), "0.000");
+        assert_eq!(edge.format(-0.0201), "-0.020");
+    }
+}

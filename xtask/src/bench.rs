@@ -1,0 +1,73 @@
+//! `cargo xtask bench`: time one piece of the work.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::experiments::{self, Device, Profile};
+
+/// Benchmarks of the optimized build.
+#[derive(Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    piece: Piece,
+}
+
+#[derive(Subcommand)]
+enum Piece {
+    /// One training step of each method
+    Step(Step),
+}
+
+#[derive(Args)]
+struct Step {
+    /// Task whose networks and batch are timed [default: the binary's]
+    #[arg(long)]
+    task: Option<String>,
+
+    /// Threads of the kernels [default: the binary's]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<u32>>,
+
+    /// Print JSON for programs
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    /// Hands over to the experiments binary.
+    pub fn run(self) -> Result<ExitCode> {
+        let Piece::Step(step) = &self.piece;
+        experiments::hand_over(experiments::command(Profile::Release, Device::Cpu, step.arguments()))
+    }
+}
+
+impl Step {
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["bench".into(), "step".into()];
+        if let Some(task) = &self.task {
+            arguments.extend(["--task".into(), task.into()]);
+        }
+        if let Some(threads) = self.threads {
+            arguments.extend(["--threads".into(), threads.to_string().into()]);
+        }
+        if self.json {
+            arguments.push("--json".into());
+        }
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_reaches_the_binary() {
+        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), json: true };
+        assert_eq!(step.arguments(), ["bench", "step", "--task", "exp", "--threads", "2", "--json"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask reproduce`: train a table or figure and report it.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::experiments::{self, Device, Profile, Target};
+use crate::workspace::path_from_here;
+
+/// Trains the cells of a target that are not there yet, then writes its report.
+#[derive(Args)]
+pub struct Reproduce {
+    /// What to reproduce
+    target: Target,
+
+    /// Number of seeds for each method [default: the config's]
+    #[arg(long, value_name = "N")]
+    seeds: Option<NonZero<u32>>,
+
+    /// Only these methods, separated by commas [default: the config's]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    methods: Vec<String>,
+
+    /// Cells trained side by side [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<u32>>,
+
+    /// A small version of the protocol, in minutes; its numbers are not the paper's
+    #[arg(long)]
+    quick: bool,
+
+    /// Where tensors live
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Folder of downloaded data sets
+    #[arg(long, value_name = "DIR", value_parser = path_from_here)]
+    data_dir: Option<PathBuf>,
+
+    /// Folder of results [default: target/reproduce]
+    #[arg(long, value_name = "DIR", value_parser = path_from_here)]
+    out: Option<PathBuf>,
+}
+
+impl Reproduce {
+    /// Hands over to the experiments binary.
+    pub fn run(self) -> Result<ExitCode> {
+        experiments::hand_over(experiments::command(Profile::Release, self.device, self.arguments()))
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["reproduce".into(), self.target.name().into()];
+        if let Some(seeds) = self.seeds {
+            arguments.extend(["--seeds".into(), seeds.to_string().into()]);
+        }
+        if !self.methods.is_empty() {
+            arguments.extend(["--methods".into(), self.methods.join(",").into()]);
+        }
+        if let Some(jobs) = self.jobs {
+            arguments.extend(["--jobs".into(), jobs.to_string().into()]);
+        }
+        if self.quick {
+            arguments.push("--quick".into());
+        }
+        if self.device == Device::Cuda {
+            arguments.extend(["--device".into(), "cuda".into()]);
+        }
+        if let Some(data_dir) = &self.data_dir {
+            arguments.extend(["--data-dir".into(), data_dir.into()]);
+        }
+        if let Some(out) = &self.out {
+            arguments.extend(["--out".into(), out.into()]);
+        }
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        reproduce: Reproduce,
+    }
+
+    fn arguments(line: &str) -> Vec<OsString> {
+        Line::try_parse_from(line.split(' ')).unwrap().reproduce.arguments()
+    }
+
+    #[test]
+    fn a_bare_target_leaves_every_choice_to_the_binary() {
+        assert_eq!(arguments("reproduce figure2"), ["reproduce", "table2"]);
+    }
+
+    #[test]
+    fn every_flag_reaches_the_binary() {
+        let line =
+            "reproduce table3 --seeds 2 --methods aais,vae --jobs 4 --quick --device cuda --data-dir /d --out /o";
+        assert_eq!(arguments(line).join(" ".as_ref()), *line);
+    }
+
+    #[test]
+    fn no_seeds_at_all_is_bad_usage() {
+        assert!(Line::try_parse_from(["reproduce", "table2", "--seeds", "0"]).is_err());
+    }
+}
