@@ -69,19 +69,16 @@ impl Simd for Avx512 {
                 }
                 return sums;
             }
-            let at = |k: usize| block[k / I][k % I];
-            let pair = |a: __m512, b: __m512| _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-            let quad = |k: usize| {
-                let (a, b) = (pair(at(k), at(k + 1)), pair(at(k + 2), at(k + 3)));
-                let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
-                _mm512_add_ps(
-                    _mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
-                    _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)),
-                )
-            };
-            let halve =
-                |a: __m512, b: __m512| _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xDD>(a, b));
-            let total = halve(halve(quad(0), quad(4)), halve(quad(8), quad(12)));
+            let mut flat = [_mm512_setzero_ps(); 16];
+            for o in 0..O {
+                for i in 0..I {
+                    flat[o * I + i] = block[o][i];
+                }
+            }
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = flat;
+            let low = halve(quad(a, b, c, d), quad(e, f, g, h));
+            let high = halve(quad(i, j, k, l), quad(m, n, o, p));
+            let total = halve(low, high);
             let mut flat = [0.0f32; 16];
             _mm512_storeu_ps(flat.as_mut_ptr(), total);
             for o in 0..O {
@@ -92,6 +89,24 @@ impl Simd for Avx512 {
             sums
         }
     }
+}
+
+// Functions, not closures: a closure does not inherit the features of the function it is inlined into.
+
+/// Of four vectors, in each quarter, the four sums over that quarter.
+#[inline(always)]
+unsafe fn quad(a: __m512, b: __m512, c: __m512, d: __m512) -> __m512 {
+    unsafe {
+        let ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        let cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+        _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)))
+    }
+}
+
+/// Adds even to odd quarters of both, those of `a` first.
+#[inline(always)]
+unsafe fn halve(a: __m512, b: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xDD>(a, b)) }
 }
 
 #[derive(Clone, Copy)]
