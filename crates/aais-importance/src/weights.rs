@@ -1,6 +1,6 @@
 //! Normalized weights from log weights, and the paper's way out when all of them vanish.
 
-use candle_core::{D, DType, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// Normalized importance weights of each row, `(B, M)` to `(B, M)`; rows sum to one and gradients flow.
 ///
@@ -15,7 +15,7 @@ pub fn weights(log_weights: &Tensor, power: f64) -> Result<Tensor> {
     if !(power.is_finite() && power >= 0.0) {
         bail!("power of the weights is {power}; expected a finite number from 0 up, at most 1 for Eq. 19")
     }
-    softmax(&(log_weights * power)?)
+    aais_kernels::softmax(&(log_weights * power)?)
 }
 
 /// When a row's weights count as vanished, so that plain Monte Carlo takes over. Paper, Eq. 18.
@@ -103,17 +103,12 @@ fn values(tensor: &Tensor) -> Result<Vec<Vec<f64>>> {
     tensor.detach().to_dtype(DType::F64)?.to_vec2()
 }
 
-/// Softmax over the last dimension, with a gradient (`candle_nn::ops::softmax_last_dim` has none).
-fn softmax(logits: &Tensor) -> Result<Tensor> {
-    let shift = logits.detach().max_keepdim(D::Minus1)?;
-    let unnormalized = logits.broadcast_sub(&shift)?.exp()?;
-    unnormalized.broadcast_div(&unnormalized.sum_keepdim(D::Minus1)?)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use candle_core::{Device, Var};
+
+    use candle_core::D;
 
     use super::*;
     use crate::testing::{assert_gradient, rows};

@@ -16,7 +16,7 @@ pub(crate) struct Buffer {
 /// A cache line: loads of whole vectors then never cross two.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line([f32; LINE]);
+struct Line(#[expect(dead_code, reason = "read through `Buffer`")] [f32; LINE]);
 
 const LINE: usize = 16;
 

@@ -52,7 +52,11 @@ impl Case {
     }
 
     /// Value and the gradients of input, parameters and slope, in the type of the leaves.
-    fn run(&self, dtype: DType, f: impl Fn(&MlpSpec, &Tensor, &Tensor, &Tensor) -> candle_core::Result<Tensor>) -> [Tensor; 4] {
+    fn run(
+        &self,
+        dtype: DType,
+        f: impl Fn(&MlpSpec, &Tensor, &Tensor, &Tensor) -> candle_core::Result<Tensor>,
+    ) -> [Tensor; 4] {
         let leaf = |tensor: &Tensor| Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap();
         let (x, parameters, slope) = (leaf(&self.x), leaf(&self.parameters), leaf(&self.slope));
         let y = f(&self.spec, &x, &parameters, &slope).unwrap();
@@ -81,7 +85,8 @@ fn fused_equals_reference_on_every_instruction_set() {
             let exact = case.run(DType::F64, reference);
             for set in InstructionSet::available() {
                 let fused = case.run(DType::F32, |s, x, p, a| mlp_on(set, s, x, p, a));
-                for (what, (fused, exact)) in ["y", "dx", "dparameters", "dslope"].iter().zip(fused.iter().zip(&exact)) {
+                for (what, (fused, exact)) in ["y", "dx", "dparameters", "dslope"].iter().zip(fused.iter().zip(&exact))
+                {
                     let error = relative_error(fused, exact);
                     // Single precision through up to four normalizations; the composed f32 reference has the same.
                     assert!(error < 2e-4, "{what} of {:?}, rows {rows:?}, {set:?}: {error}", case.spec);

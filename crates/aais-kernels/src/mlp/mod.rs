@@ -36,13 +36,7 @@ pub fn mlp(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> R
 ///
 /// # Errors
 /// As [`mlp`], and if the processor lacks `set`.
-pub fn mlp_on(
-    set: InstructionSet,
-    spec: &MlpSpec,
-    x: &Tensor,
-    parameters: &Tensor,
-    slope: &Tensor,
-) -> Result<Tensor> {
+pub fn mlp_on(set: InstructionSet, spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> Result<Tensor> {
     check_shapes(spec, x, parameters, slope)?;
     if !InstructionSet::available().contains(&set) {
         bail!("this processor has no {}; it has {:?}", set.name(), InstructionSet::available());

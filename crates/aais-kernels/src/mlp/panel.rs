@@ -226,8 +226,13 @@ pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
             let wants_x = index > 0 && plan.n_body > 0 || wants_input;
             let is_first_head = index + 1 == plan.layers.len();
             let dx = chunk(if is_body { lower } else { upper });
-            let transposed =
-                |offset: usize, n: usize| Product { weights: weights(offset), by_output: 1, by_input: n, n_in: n_out, n_out: n };
+            let transposed = |offset: usize, n: usize| Product {
+                weights: weights(offset),
+                by_output: 1,
+                by_input: n,
+                n_in: n_out,
+                n_out: n,
+            };
             let mut started = !is_body && !is_first_head;
 
             let mut dh = dy;

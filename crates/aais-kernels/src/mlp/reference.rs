@@ -14,7 +14,8 @@ pub fn reference(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor
     let mut shape_out = x.dims().to_vec();
     *shape_out.last_mut().expect("checked to have a last dimension") = spec.width_out();
 
-    let weight = |offset: usize, n_out: usize, n_in: usize| parameters.narrow(0, offset, n_out * n_in)?.reshape((n_out, n_in));
+    let weight =
+        |offset: usize, n_out: usize, n_in: usize| parameters.narrow(0, offset, n_out * n_in)?.reshape((n_out, n_in));
     let vector = |offset: usize, length: usize| parameters.narrow(0, offset, length);
     let linear = |x: &Tensor, offset: usize, bias: usize, n_out: usize, n_in: usize| {
         x.matmul(&weight(offset, n_out, n_in)?.t()?)?.broadcast_add(&vector(bias, n_out)?)

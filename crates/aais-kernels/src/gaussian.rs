@@ -1,0 +1,183 @@
+//! Diagonal Gaussians over samples of rows: `(B, M, d)` samples, `(B, d)` means and log variances.
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
+
+use crate::buffer::{cpu_values, f32_slice};
+
+/// `log(2 pi)`.
+const LOG_TWO_PI: f64 = 1.837_877_066_409_345_3;
+
+fn check(samples: &Tensor, mean: &Tensor, scale: &Tensor) -> Result<bool> {
+    let (rows, _, width) = samples.dims3()?;
+    for tensor in [mean, scale] {
+        if tensor.dims() != [rows, width] {
+            bail!("samples {:?} need parameters of shape ({rows}, {width}), got {:?}", samples.dims(), tensor.dims());
+        }
+    }
+    Ok([samples, mean, scale].iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32))
+}
+
+/// `mean + std * noise`: `(B, d)`, `(B, d)` and noise `(B, M, d)`, which takes no gradient, to `(B, M, d)`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn reparameterize(mean: &Tensor, std: &Tensor, noise: &Tensor) -> Result<Tensor> {
+    if check(noise, mean, std)? {
+        let operation = Reparameterize { noise: cpu_values(noise)?, n_samples: noise.dim(1)? };
+        mean.contiguous()?.apply_op2(&std.contiguous()?, operation)
+    } else {
+        reparameterize_reference(mean, std, noise)
+    }
+}
+
+/// [`reparameterize`] by composed operations.
+///
+/// # Errors
+/// As [`reparameterize`].
+pub fn reparameterize_reference(mean: &Tensor, std: &Tensor, noise: &Tensor) -> Result<Tensor> {
+    noise.detach().broadcast_mul(&std.unsqueeze(1)?)?.broadcast_add(&mean.unsqueeze(1)?)
+}
+
+struct Reparameterize {
+    noise: Vec<f32>,
+    n_samples: usize,
+}
+
+impl CustomOp2 for Reparameterize {
+    fn name(&self) -> &'static str {
+        "reparameterize"
+    }
+
+    fn cpu_fwd(&self, mean: &CpuStorage, l1: &Layout, std: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, width) = l1.shape().dims2()?;
+        let (mean, std) = (f32_slice(mean, l1)?, f32_slice(std, l2)?);
+        let mut z = self.noise.clone();
+        let rows_of_z = z.chunks_exact_mut(self.n_samples * width);
+        for ((z, mean), std) in rows_of_z.zip(mean.chunks_exact(width)).zip(std.chunks_exact(width)) {
+            for z in z.chunks_exact_mut(width) {
+                for ((z, mean), std) in z.iter_mut().zip(mean).zip(std) {
+                    *z = mean + std * *z;
+                }
+            }
+        }
+        Ok((CpuStorage::F32(z), Shape::from((rows, self.n_samples, width))))
+    }
+
+    fn bwd(
+        &self,
+        mean: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (rows, width) = mean.dims2()?;
+        let gradient = cpu_values(gradient)?;
+        let (mut dmean, mut dstd) = (vec![0.0; rows * width], vec![0.0; rows * width]);
+        let size = self.n_samples * width;
+        let inputs = gradient.chunks_exact(size).zip(self.noise.chunks_exact(size));
+        let outputs = dmean.chunks_exact_mut(width).zip(dstd.chunks_exact_mut(width));
+        for ((gradient, noise), (dmean, dstd)) in inputs.zip(outputs) {
+            for (gradient, noise) in gradient.chunks_exact(width).zip(noise.chunks_exact(width)) {
+                for (j, (gradient, noise)) in gradient.iter().zip(noise).enumerate() {
+                    dmean[j] += gradient;
+                    dstd[j] += gradient * noise;
+                }
+            }
+        }
+        let tensor = |values| Tensor::from_vec(values, (rows, width), mean.device());
+        Ok((Some(tensor(dmean)?), Some(tensor(dstd)?)))
+    }
+}
+
+/// `log N(z; mean, exp(log_variance))`, summed over coordinates: `(B, M, d)`, `(B, d)`, `(B, d)` to `(B, M)`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn gaussian_log_density(z: &Tensor, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    if check(z, mean, log_variance)? {
+        z.contiguous()?.apply_op3(&mean.contiguous()?, &log_variance.contiguous()?, LogDensity)
+    } else {
+        gaussian_log_density_reference(z, mean, log_variance)
+    }
+}
+
+/// [`gaussian_log_density`] by composed operations.
+///
+/// # Errors
+/// As [`gaussian_log_density`].
+pub fn gaussian_log_density_reference(z: &Tensor, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    let (mean, log_variance) = (mean.unsqueeze(1)?, log_variance.unsqueeze(1)?);
+    let squares = z.broadcast_sub(&mean)?.sqr()?.broadcast_mul(&log_variance.neg()?.exp()?)?;
+    (squares.broadcast_add(&log_variance)? + LOG_TWO_PI)?.sum(D::Minus1)? * -0.5
+}
+
+struct LogDensity;
+
+impl CustomOp3 for LogDensity {
+    fn name(&self) -> &'static str {
+        "gaussian_log_density"
+    }
+
+    fn cpu_fwd(
+        &self,
+        z: &CpuStorage,
+        l1: &Layout,
+        mean: &CpuStorage,
+        l2: &Layout,
+        log_variance: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (rows, n_samples, width) = l1.shape().dims3()?;
+        let (z, mean, log_variance) = (f32_slice(z, l1)?, f32_slice(mean, l2)?, f32_slice(log_variance, l3)?);
+        let mut values = Vec::with_capacity(rows * n_samples);
+        #[expect(clippy::cast_possible_truncation, reason = "a constant, rounded once")]
+        let log_two_pi = LOG_TWO_PI as f32;
+        for b in 0..rows {
+            let (mean, log_variance) = (&mean[b * width..][..width], &log_variance[b * width..][..width]);
+            let precision: Vec<f32> = log_variance.iter().map(|v| (-v).exp()).collect();
+            let constant: f32 = log_variance.iter().map(|v| v + log_two_pi).sum();
+            values.extend(z[b * n_samples * width..][..n_samples * width].chunks_exact(width).map(|z| {
+                let mut squares = 0.0;
+                for j in 0..width {
+                    squares += (z[j] - mean[j]) * (z[j] - mean[j]) * precision[j];
+                }
+                -0.5 * (squares + constant)
+            }));
+        }
+        Ok((CpuStorage::F32(values), Shape::from((rows, n_samples))))
+    }
+
+    fn bwd(
+        &self,
+        z: &Tensor,
+        mean: &Tensor,
+        log_variance: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (rows, n_samples, width) = z.dims3()?;
+        let (z_values, means) = (cpu_values(z)?, cpu_values(mean)?);
+        let (log_variances, gradients) = (cpu_values(log_variance)?, cpu_values(gradient)?);
+        let mut dz = vec![0.0; z_values.len()];
+        let (mut dmean, mut dlog_variance) = (vec![0.0; rows * width], vec![0.0; rows * width]);
+        for b in 0..rows {
+            let of_row = b * width..(b + 1) * width;
+            let precision: Vec<f32> = log_variances[of_row.clone()].iter().map(|v| (-v).exp()).collect();
+            let (mean, dmean) = (&means[of_row.clone()], &mut dmean[of_row.clone()]);
+            let dlog_variance = &mut dlog_variance[of_row];
+            for m in 0..n_samples {
+                let cotangent = gradients[b * n_samples + m];
+                let start = (b * n_samples + m) * width;
+                for j in 0..width {
+                    let difference = z_values[start + j] - mean[j];
+                    let pull = cotangent * difference * precision[j];
+                    dz[start + j] = -pull;
+                    dmean[j] += pull;
+                    dlog_variance[j] += 0.5 * (pull * difference - cotangent);
+                }
+            }
+        }
+        let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
+        Ok((Some(tensor(dz, z)?), Some(tensor(dmean, mean)?), Some(tensor(dlog_variance, log_variance)?)))
+    }
+}

@@ -1,0 +1,84 @@
+//! Sampling, Gaussian densities and softmax against their references: values and gradients.
+
+#![allow(clippy::unwrap_used)]
+
+use aais_kernels::softmax::{reference, softmax};
+use aais_kernels::{gaussian, gaussian_log_density, reparameterize};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn uniform(shape: &[usize], seed: u64) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-2.0..2.0)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Value and the gradients of a random linear function of it, flat, in double precision.
+fn run(dtype: DType, inputs: &[Tensor], f: impl Fn(&[Var]) -> Result<Tensor>) -> Vec<Vec<f64>> {
+    let leaves: Vec<Var> = inputs.iter().map(|t| Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap()).collect();
+    let y = f(&leaves).unwrap();
+    let cotangent = uniform(y.dims(), 99).to_dtype(dtype).unwrap();
+    let gradients = (&y * cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+    let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    std::iter::once(flat(&y)).chain(leaves.iter().map(|leaf| flat(gradients.get(leaf).unwrap()))).collect()
+}
+
+fn assert_close(found: &[Vec<f64>], exact: &[Vec<f64>]) {
+    for (found, exact) in found.iter().zip(exact) {
+        let scale = exact.iter().fold(1.0f64, |most, e| most.max(e.abs()));
+        let error = found.iter().zip(exact).fold(0.0f64, |most, (f, e)| most.max((f - e).abs() / scale));
+        assert!(found.len() == exact.len() && error < 1e-5, "{error}"); // Single precision, sums of up to 100.
+    }
+}
+
+#[test]
+fn reparameterized_samples_equal_the_reference() {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 3)] {
+        let inputs = [uniform(&[rows, width], 1), uniform(&[rows, width], 2)];
+        let noise = uniform(&[rows, n_samples, width], 3);
+        let fused = run(DType::F32, &inputs, |x| reparameterize(&x[0], &x[1], &noise));
+        let wide = noise.to_dtype(DType::F64).unwrap();
+        assert_close(&fused, &run(DType::F64, &inputs, |x| gaussian::reparameterize_reference(&x[0], &x[1], &wide)));
+    }
+}
+
+#[test]
+fn gaussian_log_density_equals_the_reference() {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 3)] {
+        let inputs = [uniform(&[rows, n_samples, width], 1), uniform(&[rows, width], 2), uniform(&[rows, width], 3)];
+        let fused = run(DType::F32, &inputs, |x| gaussian_log_density(&x[0], &x[1], &x[2]));
+        let exact = run(DType::F64, &inputs, |x| gaussian::gaussian_log_density_reference(&x[0], &x[1], &x[2]));
+        assert_close(&fused, &exact);
+    }
+}
+
+#[test]
+fn softmax_equals_the_reference() {
+    for shape in [&[1][..], &[4, 7], &[3, 2, 100]] {
+        let inputs = [(uniform(shape, 5) * 20.0).unwrap()];
+        let fused = run(DType::F32, &inputs, |x| softmax(&x[0]));
+        assert_close(&fused, &run(DType::F64, &inputs, |x| reference(&x[0])));
+    }
+}
+
+#[test]
+fn softmax_keeps_nan_and_gives_it_for_rows_without_weight() {
+    let logits = [[f32::NEG_INFINITY, f32::NEG_INFINITY], [0.0, f32::NAN], [0.0, f32::NEG_INFINITY]];
+    let found = softmax(&Tensor::new(&logits, &Device::Cpu).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+    assert!(found[0].iter().chain(&found[1]).all(|w| w.is_nan()));
+    assert_eq!(found[2], [1.0, 0.0]);
+}
+
+#[test]
+fn standard_normal_has_its_known_density_at_zero() {
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let value = gaussian_log_density(&zeros(&[1, 1, 2]), &zeros(&[1, 2]), &zeros(&[1, 2])).unwrap();
+    assert!((value.to_vec2::<f32>().unwrap()[0][0] + (2.0 * std::f32::consts::PI).ln()).abs() < 1e-6);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_told() {
+    let error = reparameterize(&uniform(&[2, 3], 1), &uniform(&[2, 3], 1), &uniform(&[2, 5, 4], 1)).unwrap_err();
+    assert!(error.to_string().contains("(2, 4)"), "{error}");
+}
