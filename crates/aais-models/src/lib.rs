@@ -1,2 +1,25 @@
 #![forbid(unsafe_code)]
-//! .
+#![doc = include_str!("../README.md")]
+
+mod adam;
+mod architecture;
+mod checkpoint;
+mod error;
+mod likelihood;
+pub mod methods;
+mod model;
+mod network;
+mod objective;
+mod schedule;
+mod train;
+
+pub use adam::{Adam, AdamSettings};
+pub use architecture::Architecture;
+pub use checkpoint::Checkpoint;
+pub use error::{Error, Result};
+pub use likelihood::{Likelihood, Normal};
+pub use model::{Batch, Joint, LatentModel};
+pub use network::Network;
+pub use objective::{Loss, Objective, Step};
+pub use schedule::{Progress, Schedule};
+pub use train::{EpochMeans, TrainSettings, Trainer};

@@ -1,0 +1,93 @@
+//! The shapes of the paper's models. Paper, Table 8.
+
+use aais_kernels::MlpSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Widths of an encoder and a decoder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Width of an observation.
+    pub observed: usize,
+    /// Width of the signal, the decoder's output.
+    pub signal: usize,
+    /// Latent dimension `d`.
+    pub latent: usize,
+    /// Widths of the decoder's blocks; the encoder has them in reverse.
+    pub hidden: Vec<usize>,
+    /// Skip connections in the encoder.
+    pub skip_encoder: bool,
+    /// Skip connections in the decoder.
+    pub skip_decoder: bool,
+    /// Trained parameters of the likelihood: fixed effects or dispersions.
+    pub likelihood_parameters: usize,
+}
+
+impl Architecture {
+    /// The seven models of the paper by name, in Table 8's order.
+    pub const PAPER: [&str; 7] = ["circle", "exp", "mix", "copula", "mnist", "cortex", "verbagg"];
+
+    /// A model of the paper.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn paper(name: &str) -> Result<Self> {
+        let of =
+            |[observed, signal, latent]: [usize; 3], hidden: &[usize], [encoder, decoder]: [bool; 2], extra| Self {
+                observed,
+                signal,
+                latent,
+                hidden: hidden.to_vec(),
+                skip_encoder: encoder,
+                skip_decoder: decoder,
+                likelihood_parameters: extra,
+            };
+        Ok(match name {
+            "circle" => of([2, 2, 2], &[20; 3], [false, false], 0),
+            "exp" => of([1, 1, 1], &[20; 3], [false, false], 0),
+            "mix" => of([1, 1, 1], &[20; 3], [true, true], 0),
+            "copula" => of([11, 5, 5], &[50], [false, true], 5),
+            "mnist" => of([784, 784, 10], &[256, 512], [false, false], 0),
+            "cortex" => of([1200, 1200, 10], &[128, 256], [false, false], 1200),
+            "verbagg" => of([6, 5, 5], &[50; 3], [true, true], 0),
+            _ => {
+                return Err(Error::Setting {
+                    name: "architecture",
+                    wanted: "one of circle, exp, mix, copula, mnist, cortex, verbagg",
+                    found: name.to_owned(),
+                });
+            }
+        })
+    }
+
+    /// Observation to mean and log variance.
+    pub fn encoder(&self) -> MlpSpec {
+        let hidden = self.hidden.iter().rev().copied().collect();
+        MlpSpec { n_in: self.observed, hidden, n_out: self.latent, n_heads: 2, skip: self.skip_encoder }
+    }
+
+    /// Latent point to signal.
+    pub fn decoder(&self) -> MlpSpec {
+        let hidden = self.hidden.clone();
+        MlpSpec { n_in: self.latent, hidden, n_out: self.signal, n_heads: 1, skip: self.skip_decoder }
+    }
+
+    /// Everything trained: both networks, the shared slope, the likelihood's own.
+    pub fn n_parameters(&self) -> usize {
+        self.encoder().n_parameters() + self.decoder().n_parameters() + 1 + self.likelihood_parameters
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameter_counts_are_those_of_table_8() {
+        let counts = Architecture::PAPER.map(|name| Architecture::paper(name).unwrap().n_parameters());
+        assert_eq!(counts, [2167, 2064, 6296, 4961, 1_078_053, 688_501, 38_936]);
+    }
+}

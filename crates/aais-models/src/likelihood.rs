@@ -1,0 +1,28 @@
+//! What is observed, given the signal.
+
+use candle_core::{Result, Tensor};
+
+use crate::model::Batch;
+
+/// `log p(x | u)` of a signal `u`.
+pub trait Likelihood: Send {
+    /// Signals `(B, M, D)` to `(B, M)`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn log_likelihood(&self, signal: &Tensor, batch: &Batch) -> Result<Tensor>;
+}
+
+/// `x ~ N(u, variance I)`, with its constant.
+#[derive(Clone, Copy, Debug)]
+pub struct Normal {
+    /// Known noise variance, in squared units of the data the model sees.
+    pub variance: f64,
+}
+
+impl Likelihood for Normal {
+    fn log_likelihood(&self, signal: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let log_variance = Tensor::full(self.variance.ln(), batch.observed.shape(), signal.device())?;
+        aais_kernels::gaussian_log_density(signal, &batch.observed, &log_variance.to_dtype(signal.dtype())?)
+    }
+}

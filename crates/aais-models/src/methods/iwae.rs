@@ -1,0 +1,56 @@
+//! The importance-weighted autoencoder (Burda et al. 2015).
+
+use aais_distributions::{LogDensity, Proposal, StandardNormal};
+use aais_importance::{effective_sample_size, iwae_bound, self_normalized, weights};
+use candle_core::Result;
+use serde::Deserialize;
+
+use crate::model::LatentModel;
+use crate::objective::{Loss, Objective, Step};
+
+/// Which prior stands in the importance weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IwaePrior {
+    /// `N(0, I)`, the model's own: the correct method.
+    Standard,
+    /// `N(0, 2 I)`, as in the authors' code, while data are generated from `N(0, I)`. Deviation 2.
+    Published,
+}
+
+/// Maximizes `log 1/M sum_i p(x, z_i) / q(z_i | x)`, a lower bound of `log p(x)` that rises with `M`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iwae {
+    /// Samples a row, `M`.
+    pub n_samples: usize,
+    /// The prior of the weights.
+    pub prior: IwaePrior,
+}
+
+impl Objective for Iwae {
+    fn loss(&mut self, model: &LatentModel, step: &mut Step) -> Result<Loss> {
+        let proposal = model.propose(step.batch)?;
+        let z = proposal.sample(self.n_samples, step.noise)?;
+
+        let log_likelihood = model.joint(step.batch).log_likelihood(&z)?;
+        let log_prior = match self.prior {
+            IwaePrior::Standard => StandardNormal.log_density(&z)?,
+            // Half the exponent is the density of N(0, 2 I), up to its constant.
+            IwaePrior::Published => (StandardNormal.log_density(&z)? * 0.5)?,
+        };
+        let log_weights = ((&log_likelihood + log_prior)? - proposal.log_density(&z)?)?;
+
+        // Its gradient is the bound's: sum_i w_i d log w_i with the normalized weights w_i held fixed.
+        let weights = weights(&log_weights.detach(), 1.0)?;
+        let loss = self_normalized(&weights, &log_weights)?.mean_all()?.neg()?;
+
+        let bound = iwae_bound(&log_weights.detach())?;
+        let bound_mean = f64::from(bound.mean_all()?.to_scalar::<f32>()?);
+        Loss::new(loss)
+            .with_value("bound", bound_mean)
+            .with("reconstruction", &self_normalized(&weights, &log_likelihood.detach())?)?
+            .with("kl", &proposal.frozen().kl_to_standard_normal()?)?
+            .with("ess", &effective_sample_size(&weights)?)
+    }
+}

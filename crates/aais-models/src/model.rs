@@ -1,0 +1,155 @@
+//! An encoder, a decoder and a likelihood, seen as log densities.
+
+use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use crate::architecture::Architecture;
+use crate::likelihood::Likelihood;
+use crate::network::{Network, decay_mask, initial_parameters};
+
+/// Bounds of the encoder's log variance, as in the authors' code.
+const LOG_VARIANCE_BOUND: f64 = 20.0;
+
+/// torch's initial slope of a PReLU.
+const INITIAL_SLOPE: f32 = 0.25;
+
+/// Some rows of a data set.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `(B, D)`.
+    pub observed: Tensor,
+    /// Their positions in the data set.
+    pub rows: Vec<usize>,
+}
+
+/// `p(z) p(x | u(z))` with a proposal `q(z | x)`.
+pub struct LatentModel {
+    architecture: Architecture,
+    encoder_parameters: Var,
+    decoder_parameters: Var,
+    slope: Var,
+    likelihood: Box<dyn Likelihood>,
+}
+
+impl LatentModel {
+    /// With torch's default initialization, drawn from `noise`.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn new(
+        architecture: Architecture,
+        likelihood: Box<dyn Likelihood>,
+        noise: &Noise,
+        device: &Device,
+    ) -> Result<Self> {
+        let network = |spec, name: &str| {
+            let values = initial_parameters(&spec, &mut noise.fork(name));
+            Var::from_vec(values, spec.n_parameters(), device)
+        };
+        Ok(Self {
+            encoder_parameters: network(architecture.encoder(), "encoder")?,
+            decoder_parameters: network(architecture.decoder(), "decoder")?,
+            slope: Var::from_vec(vec![INITIAL_SLOPE], 1, device)?,
+            architecture,
+            likelihood,
+        })
+    }
+
+    /// Its widths.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Where its tensors live.
+    pub fn device(&self) -> &Device {
+        self.slope.device()
+    }
+
+    /// `q(z | x)` for each row of a batch.
+    ///
+    /// # Errors
+    /// If the batch does not fit the encoder.
+    pub fn propose(&self, batch: &Batch) -> Result<DiagonalGaussian> {
+        let spec = self.architecture.encoder();
+        let latent = self.architecture.latent;
+        let encoder = Network::new(spec, self.encoder_parameters.as_tensor().clone(), self.slope.as_tensor().clone());
+        let moments = encoder.forward(&batch.observed)?;
+        let log_variance = moments.narrow(1, latent, latent)?.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)?;
+        DiagonalGaussian::new(moments.narrow(1, 0, latent)?, log_variance)
+    }
+
+    /// `p(x, z)` as a function of `z`, for each row of a batch.
+    pub fn joint<'a>(&'a self, batch: &'a Batch) -> Joint<'a> {
+        Joint { decoder: self.decoder(), likelihood: &*self.likelihood, batch }
+    }
+
+    /// Signals at latent points: `(..., d)` to `(..., D)`.
+    ///
+    /// # Errors
+    /// If the points have another dimension.
+    pub fn decode(&self, z: &Tensor) -> Result<Tensor> {
+        self.decoder().forward(z)
+    }
+
+    /// Signals of `n_rows` draws from the prior, `(n_rows, D)`.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn generate(&self, n_rows: usize, noise: &mut Noise) -> Result<Tensor> {
+        let z = StandardNormal.sample(n_rows, self.architecture.latent, noise, self.device())?;
+        Ok(self.decoder().frozen().forward(&z)?.detach())
+    }
+
+    fn decoder(&self) -> Network {
+        let parameters = self.decoder_parameters.as_tensor().clone();
+        Network::new(self.architecture.decoder(), parameters, self.slope.as_tensor().clone())
+    }
+
+    /// Everything trained, in a fixed order, with its name.
+    pub(crate) fn variables(&self) -> [(&'static str, &Var); 3] {
+        [("encoder", &self.encoder_parameters), ("decoder", &self.decoder_parameters), ("slope", &self.slope)]
+    }
+
+    /// For each of [`variables`](Self::variables), which values weight decay reaches.
+    pub(crate) fn decay_masks(&self) -> Vec<Vec<bool>> {
+        let has_skips = self.architecture.skip_encoder || self.architecture.skip_decoder;
+        let mask = |spec| decay_mask(&spec, has_skips);
+        vec![mask(self.architecture.encoder()), mask(self.architecture.decoder()), vec![!has_skips]]
+    }
+}
+
+/// `log p(x, z)` of a batch's rows.
+pub struct Joint<'a> {
+    decoder: Network,
+    likelihood: &'a dyn Likelihood,
+    batch: &'a Batch,
+}
+
+impl Joint<'_> {
+    /// The same, the decoder's parameters taking no gradient.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self { decoder: self.decoder.frozen(), likelihood: self.likelihood, batch: self.batch }
+    }
+
+    /// `log p(x | z)`: `(B, M, d)` to `(B, M)`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn log_likelihood(&self, z: &Tensor) -> Result<Tensor> {
+        self.likelihood.log_likelihood(&self.decoder.forward(z)?, self.batch)
+    }
+}
+
+impl LogDensity for Joint<'_> {
+    fn log_density(&self, z: &Tensor) -> Result<Tensor> {
+        self.log_likelihood(z)? + StandardNormal.log_density(z)?
+    }
+
+    fn score(&self, z: &Tensor) -> Result<Tensor> {
+        let z = Var::from_tensor(&z.detach())?;
+        let gradients = self.frozen().log_density(&z)?.sum_all()?.backward()?;
+        let zero = || Tensor::zeros(z.shape(), DType::F32, z.device());
+        gradients.get(&z).map_or_else(zero, |gradient| Ok(gradient.detach()))
+    }
+}

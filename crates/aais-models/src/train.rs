@@ -1,0 +1,256 @@
+//! The training loop, an epoch at a time.
+
+use std::collections::BTreeMap;
+
+use aais_distributions::Noise;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::adam::{Adam, AdamSettings};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::model::{Batch, LatentModel};
+use crate::objective::{Objective, Step};
+use crate::schedule::Progress;
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSettings {
+    /// Rows of a batch; the last one of an epoch may have fewer.
+    pub batch_size: usize,
+    /// Adam's step length.
+    pub learning_rate: f32,
+    /// L2 decay, coupled, of the parameters that the model's mask names.
+    pub weight_decay: f32,
+    /// Rate a step of the exponential average of the parameters; `0` keeps none.
+    ///
+    /// Until `1 / rate` steps are done the average is the plain mean, so that it does not remember the initialization.
+    pub average_rate: f32,
+}
+
+/// Means over the rows of one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochMeans {
+    /// Epochs finished, this one included.
+    pub epoch: usize,
+    /// By name: `loss` and the method's diagnostics.
+    pub values: BTreeMap<String, f64>,
+}
+
+/// A model in training. Same seed, same bits: at any number of threads, with or without interruption.
+pub struct Trainer {
+    model: LatentModel,
+    objective: Box<dyn Objective>,
+    settings: TrainSettings,
+    noise: Noise,
+    data: Tensor,
+    adam: Adam,
+    decay_masks: Vec<Vec<bool>>,
+    average: Option<Vec<Vec<f32>>>,
+    epoch: usize,
+}
+
+impl Trainer {
+    /// Ready for the first epoch on `data`, `(N, D)`.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or the data do not fit the model.
+    pub fn new(
+        model: LatentModel,
+        objective: Box<dyn Objective>,
+        settings: TrainSettings,
+        data: Tensor,
+        noise: Noise,
+    ) -> Result<Self> {
+        check(&settings)?;
+        let (n_rows, width) = data.dims2()?;
+        if n_rows == 0 || width != model.architecture().observed {
+            let found = format!("({n_rows}, {width})");
+            return Err(Error::Setting {
+                name: "the data's shape",
+                wanted: "(rows, observed width of the model)",
+                found,
+            });
+        }
+        let parameters = parameters(&model)?;
+        let lengths: Vec<usize> = parameters.iter().map(Vec::len).collect();
+        let average = (settings.average_rate > 0.0).then_some(parameters);
+        let decay_masks = model.decay_masks();
+        Ok(Self { adam: Adam::new(&lengths), decay_masks, average, epoch: 0, model, objective, settings, noise, data })
+    }
+
+    /// Epochs finished.
+    pub fn epoch(&self) -> usize {
+        self.epoch
+    }
+
+    /// The model at its last iterate.
+    pub fn model(&self) -> &LatentModel {
+        &self.model
+    }
+
+    /// Runs `f` on the model with averaged parameters; `None` where none are kept.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn with_average<T>(&mut self, f: impl FnOnce(&LatentModel) -> T) -> Result<Option<T>> {
+        let Some(average) = &self.average else { return Ok(None) };
+        let last = parameters(&self.model)?;
+        set_parameters(&self.model, average)?;
+        let result = f(&self.model);
+        set_parameters(&self.model, &last)?;
+        Ok(Some(result))
+    }
+
+    /// One pass over the data in a random order of its own.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] at the first NaN or infinity, the parameters still those of the step before.
+    pub fn run_epoch(&mut self) -> Result<EpochMeans> {
+        let n_rows = self.data.dim(0)?;
+        let order = self.noise.fork("shuffle").at(self.epoch, 0).permutation(n_rows);
+        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        for (step, rows) in order.chunks(self.settings.batch_size).enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
+            let n = rows.len() as f64;
+            for (name, value) in self.run_step(step, rows)? {
+                *sums.entry(name).or_default() += n * value;
+            }
+        }
+        self.epoch += 1;
+        #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
+        let n = n_rows as f64;
+        Ok(EpochMeans { epoch: self.epoch, values: sums.into_iter().map(|(name, sum)| (name, sum / n)).collect() })
+    }
+
+    /// One batch forward and backward and one step of Adam on everything; returns loss and diagnostics.
+    fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
+        let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
+        let index = Tensor::from_vec(index, rows.len(), self.data.device())?;
+        let batch = Batch { observed: self.data.index_select(&index, 0)?, rows: rows.to_vec() };
+        let mut noise = self.noise.fork("samples").at(self.epoch, step);
+        let progress = Progress { epoch: self.epoch, step };
+        let loss = self.objective.loss(&self.model, &mut Step { batch: &batch, noise: &mut noise, progress })?;
+
+        let non_finite = |what: &str, value: f32| Error::NonFinite {
+            what: what.to_owned(),
+            value,
+            epoch: progress.epoch + 1,
+            step: step + 1,
+            rows: rows.to_vec(),
+        };
+        let value = loss.value.to_scalar::<f32>()?;
+        if !value.is_finite() {
+            return Err(non_finite("loss", value));
+        }
+
+        let gradients = loss.value.backward()?;
+        let mut updates = Vec::with_capacity(3);
+        for (name, variable) in self.model.variables() {
+            let gradient = match gradients.get(variable) {
+                Some(gradient) => gradient.flatten_all()?.to_vec1::<f32>()?,
+                None => vec![0.0; variable.elem_count()],
+            };
+            if let Some(value) = gradient.iter().find(|value| !value.is_finite()) {
+                return Err(non_finite(&format!("the gradient of the {name}"), *value));
+            }
+            updates.push((variable, gradient));
+        }
+
+        self.adam.begin_step();
+        let settings =
+            AdamSettings { learning_rate: self.settings.learning_rate, weight_decay: self.settings.weight_decay };
+        for (vector, (variable, gradient)) in updates.into_iter().enumerate() {
+            let mut values = variable.to_vec1::<f32>()?;
+            self.adam.update(vector, &settings, &mut values, &gradient, &self.decay_masks[vector]);
+            if let Some(average) = &mut self.average {
+                move_average(&mut average[vector], &values, self.settings.average_rate, self.adam.step);
+            }
+            variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
+        }
+
+        let diagnostics = loss.diagnostics.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
+    }
+
+    /// Everything that the rest of the training depends on; `fingerprint` and `note` are the caller's.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn checkpoint(&self, fingerprint: &str, note: &str) -> Result<Checkpoint> {
+        let mut vectors = BTreeMap::new();
+        let names = self.model.variables().map(|(name, _)| name);
+        for (index, (name, values)) in names.iter().zip(parameters(&self.model)?).enumerate() {
+            vectors.insert((*name).to_owned(), values);
+            vectors.insert(format!("adam.first.{name}"), self.adam.first[index].clone());
+            vectors.insert(format!("adam.second.{name}"), self.adam.second[index].clone());
+            if let Some(average) = &self.average {
+                vectors.insert(format!("average.{name}"), average[index].clone());
+            }
+        }
+        let (fingerprint, note) = (fingerprint.to_owned(), note.to_owned());
+        Ok(Checkpoint { epoch: self.epoch, adam_step: self.adam.step, fingerprint, note, vectors })
+    }
+
+    /// Goes back to a checkpoint of the same settings.
+    ///
+    /// # Errors
+    /// If it is of another model or another `fingerprint`; the trainer is then unchanged.
+    pub fn restore(&mut self, checkpoint: &Checkpoint, fingerprint: &str) -> Result<()> {
+        if checkpoint.fingerprint != fingerprint {
+            return Err(Error::Checkpoint { problem: "belongs to other settings".into() });
+        }
+        let variables = self.model.variables();
+        let vectors = |prefix: &str| -> Result<Vec<Vec<f32>>> {
+            let vector = |(name, variable): &(&str, &candle_core::Var)| {
+                checkpoint.vector(&format!("{prefix}{name}"), variable.elem_count())
+            };
+            variables.iter().map(vector).collect()
+        };
+        let (values, first, second) = (vectors("")?, vectors("adam.first.")?, vectors("adam.second.")?);
+        let average = if self.average.is_some() { Some(vectors("average.")?) } else { None };
+
+        set_parameters(&self.model, &values)?;
+        self.adam = Adam { step: checkpoint.adam_step, first, second };
+        self.average = average;
+        self.epoch = checkpoint.epoch;
+        Ok(())
+    }
+}
+
+fn check(settings: &TrainSettings) -> Result<()> {
+    let wrong = |name, wanted, found: String| Err(Error::Setting { name, wanted, found });
+    if settings.batch_size == 0 {
+        return wrong("batch_size", "at least 1", "0".into());
+    }
+    if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
+        return wrong("learning_rate", "a positive number", settings.learning_rate.to_string());
+    }
+    if !(settings.weight_decay.is_finite() && settings.weight_decay >= 0.0) {
+        return wrong("weight_decay", "zero or a positive number", settings.weight_decay.to_string());
+    }
+    if !(0.0..1.0).contains(&settings.average_rate) {
+        return wrong("average_rate", "at least 0 and below 1", settings.average_rate.to_string());
+    }
+    Ok(())
+}
+
+fn parameters(model: &LatentModel) -> Result<Vec<Vec<f32>>> {
+    model.variables().iter().map(|(_, variable)| Ok(variable.to_vec1::<f32>()?)).collect()
+}
+
+fn set_parameters(model: &LatentModel, values: &[Vec<f32>]) -> Result<()> {
+    for ((_, variable), values) in model.variables().iter().zip(values) {
+        variable.set(&Tensor::from_slice(values, variable.shape(), variable.device())?)?;
+    }
+    Ok(())
+}
+
+fn move_average(average: &mut [f32], values: &[f32], rate: f32, step: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "only its size matters")]
+    let rate = rate.max(1.0 / step as f32);
+    for (average, value) in average.iter_mut().zip(values) {
+        *average += rate * (value - *average);
+    }
+}
