@@ -1,0 +1,288 @@
+//! An experiment as its TOML file says it.
+
+use std::path::Path;
+
+use aais_datasets::{Circle, Exponential, Mixture};
+use aais_models::methods::{Aais, Iwae, Vae};
+use aais_models::{Architecture, Objective, TrainSettings};
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The tables and figures that can be reproduced, with their configs.
+pub const TARGETS: &[(&str, &str)] = &[
+    ("table2", include_str!("../configs/table2.toml")),
+    ("table3", include_str!("../configs/table3.toml")),
+    ("figure1", include_str!("../configs/figure1.toml")),
+];
+
+/// Makes a method from its table in a config.
+type Constructor = fn(toml::Table) -> Result<Box<dyn Objective>, toml::de::Error>;
+
+/// The methods that can be trained.
+const METHODS: &[(&str, Constructor)] = &[
+    ("vae", |table| table.try_into::<Vae>().map(|method| Box::new(method) as _)),
+    ("iwae", |table| table.try_into::<Iwae>().map(|method| Box::new(method) as _)),
+    ("aais", |table| table.try_into::<Aais>().map(|method| Box::new(method) as _)),
+];
+
+/// A whole experiment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Heading of the report.
+    pub title: String,
+    /// What is done with a trained model.
+    pub task: Task,
+    /// A model of the paper by name.
+    pub architecture: String,
+    /// Training seeds are `1..=seeds`.
+    pub seeds: u64,
+    /// The data set.
+    pub data: Data,
+    /// How models are trained.
+    pub train: Train,
+    /// How they are judged.
+    pub evaluate: Evaluate,
+    /// What `--quick` changes.
+    pub quick: Quick,
+    /// Rows to train.
+    pub methods: Vec<Method>,
+}
+
+/// What is done with a trained model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Recover the law of a signal from noisy observations.
+    Signal,
+    /// Generate points on a circle.
+    Circle,
+}
+
+/// A data set by name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Data {
+    /// Paper, section 4.2.2.
+    Exponential(Exponential),
+    /// Paper, Eq. 20.
+    Mixture(Mixture),
+    /// Paper, section 4.2.1.
+    Circle(CircleData),
+}
+
+/// The circle and the likelihood's variance on it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircleData {
+    /// Mixture of angles.
+    pub angles: Vec<aais_datasets::Component>,
+    /// Seed of numpy's legacy generator.
+    pub seed: u32,
+    /// Variance of `p(x | z)`.
+    pub noise_variance: f64,
+}
+
+impl CircleData {
+    /// The draw's settings.
+    pub fn draw(&self) -> Circle {
+        Circle { angles: self.angles.clone(), seed: self.seed }
+    }
+}
+
+/// How models are trained.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Adam's step length.
+    pub learning_rate: f32,
+    /// Coupled L2 decay.
+    pub weight_decay: f32,
+    /// Rate of the parameters' exponential average; `0` for none.
+    pub average_rate: f32,
+}
+
+impl Train {
+    /// What the training loop takes.
+    pub fn settings(&self) -> TrainSettings {
+        TrainSettings {
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            average_rate: self.average_rate,
+        }
+    }
+}
+
+/// How models are judged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// Draws from the trained model.
+    pub n_generated: usize,
+    /// Bins that are kept of a signal.
+    pub histogram: Option<Bins>,
+    /// Points that are kept of a plane.
+    pub n_points: Option<usize>,
+    /// Radius of the hole that a circle should have.
+    pub inside: Option<f64>,
+}
+
+/// Equal bins.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bins {
+    /// Left end.
+    pub low: f64,
+    /// Right end.
+    pub high: f64,
+    /// How many.
+    pub bins: usize,
+}
+
+/// What `--quick` changes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quick {
+    /// Epochs instead of the paper's.
+    pub epochs: usize,
+    /// Seeds instead of the paper's.
+    pub seeds: u64,
+}
+
+/// One row to train: its name in tables, its method, the method's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Method {
+    /// Row name, such as `iwae-published`.
+    pub row: String,
+    /// Method name, such as `iwae`.
+    pub name: String,
+    /// Everything else.
+    #[serde(flatten)]
+    pub settings: toml::Table,
+}
+
+impl Method {
+    /// The method itself.
+    ///
+    /// # Errors
+    /// If there is no such method, or its settings are not its own.
+    pub fn objective(&self) -> Result<Box<dyn Objective>> {
+        let Some((_, make)) = METHODS.iter().find(|(name, _)| *name == self.name) else {
+            let known: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
+            bail!("unknown method `{}`; known methods are {}", self.name, known.join(", "));
+        };
+        make(self.settings.clone()).with_context(|| format!("settings of method `{}`", self.row))
+    }
+}
+
+impl Config {
+    /// The config of a target that the program brings along.
+    ///
+    /// # Errors
+    /// If there is no such target.
+    pub fn of(target: &str) -> Result<Self> {
+        let Some((_, text)) = TARGETS.iter().find(|(name, _)| *name == target) else {
+            let known: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+            bail!("unknown target `{target}`; known targets are {}, all", known.join(", "));
+        };
+        Self::parse(text).with_context(|| format!("config of {target}"))
+    }
+
+    /// A config from a file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is wrong; the message shows the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("config {}", path.display()))
+    }
+
+    /// A config from text, every setting checked.
+    ///
+    /// # Errors
+    /// On unknown keys, wrong types, values out of range, unknown methods.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        ensure!(config.train.epochs > 0 && config.quick.epochs > 0, "`epochs` must be at least 1");
+        ensure!(config.seeds > 0 && config.quick.seeds > 0, "`seeds` must be at least 1");
+        ensure!(config.evaluate.n_generated > 0, "`n_generated` must be at least 1");
+        Architecture::paper(&config.architecture)?;
+        for method in &config.methods {
+            method.objective()?;
+        }
+        match config.task {
+            Task::Signal => ensure!(config.evaluate.histogram.is_some(), "task `signal` needs `evaluate.histogram`"),
+            Task::Circle => ensure!(
+                config.evaluate.n_points.is_some() && config.evaluate.inside.is_some(),
+                "task `circle` needs `evaluate.n_points` and `evaluate.inside`"
+            ),
+        }
+        if let Some(bins) = config.evaluate.histogram {
+            ensure!(bins.low < bins.high && bins.bins > 0, "`evaluate.histogram` needs low < high and at least one bin");
+        }
+        Ok(config)
+    }
+
+    /// With the epochs and seeds of `--quick`.
+    #[must_use]
+    pub fn quick(mut self) -> Self {
+        self.train.epochs = self.quick.epochs;
+        self.seeds = self.quick.seeds;
+        self
+    }
+
+    /// SHA-256 of all that a cell of this method depends on beside its seed and the program.
+    ///
+    /// # Errors
+    /// If a setting cannot be written as JSON.
+    pub fn hash(&self, method: &Method) -> Result<String> {
+        let data = format!("{:?}", self.data);
+        let text = serde_json::to_string(&(&self.architecture, data, &self.train, &self.evaluate, method))?;
+        Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn message(from: &str, to: &str) -> String {
+        let text = TARGETS[0].1;
+        assert!(text.contains(from));
+        format!("{:#}", Config::parse(&text.replace(from, to)).unwrap_err())
+    }
+
+    #[test]
+    fn every_target_has_a_valid_config() {
+        for (target, _) in TARGETS {
+            Config::of(target).unwrap();
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        assert!(message("batch_size", "batchsize").contains("batchsize"));
+        assert!(message("epochs = 1000", "epochs = -5").contains("epochs = -5"));
+        assert!(message("epochs = 1000", "epochs = \"many\"").contains("epochs = \"many\""));
+        assert!(message("name = \"vae\"", "name = \"vea\"").contains("known methods are vae, iwae, aais"));
+        assert!(message("prior = \"published\"", "prior = \"wide\"").contains("wide"));
+        assert!(message("power = 1.0", "powr = 1.0").contains("powr"));
+        assert!(message("learning_rate = 1e-4", "learning_rate = 1e-4\nrate = 2").contains("rate"));
+    }
+
+    #[test]
+    fn the_hash_names_settings() {
+        let config = Config::of("table2").unwrap();
+        let hash = |config: &Config, k: usize| config.hash(&config.methods[k]).unwrap();
+        assert_eq!(hash(&config, 0), hash(&config, 0));
+        assert_ne!(hash(&config, 0), hash(&config, 1));
+        assert_ne!(hash(&config, 0), hash(&config.clone().quick(), 0));
+    }
+}

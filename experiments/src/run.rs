@@ -1,0 +1,158 @@
+//! Cells: trained side by side, resumed where a run was cut off, never trained twice.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aais_distributions::Noise;
+use aais_kernels::InstructionSet;
+use aais_models::{Checkpoint, Error as ModelError, Trainer};
+use anyhow::{Context, Result, bail};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Cell, EpochDiagnostics, Protocol, Timing};
+use crate::config::{Config, Method};
+use crate::report::write_atomically;
+use crate::task::Prepared;
+
+/// Points of a training history that a cell keeps.
+const HISTORY: usize = 40;
+
+/// Time between two checkpoints.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// A cell to train.
+pub struct Job<'a> {
+    /// `table2`, for example.
+    pub target: &'a str,
+    /// Settings, with `--quick` applied.
+    pub config: &'a Config,
+    /// The row.
+    pub method: &'a Method,
+    /// Training seed.
+    pub seed: u64,
+    /// Full or quick.
+    pub protocol: Protocol,
+    /// The target's folder.
+    pub directory: &'a Path,
+}
+
+/// What a run keeps in a checkpoint beside the trainer's state.
+#[derive(Default, Serialize, Deserialize)]
+struct Note {
+    seconds: f64,
+    history: Vec<EpochDiagnostics>,
+}
+
+impl Job<'_> {
+    /// Where the finished cell lies.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join("cells").join(&self.method.row).join(format!("{}.json", self.seed))
+    }
+
+    /// The finished cell, if it is there and of these settings.
+    ///
+    /// # Errors
+    /// If the file is broken, or belongs to other settings.
+    pub fn finished(&self) -> Result<Option<Cell>> {
+        let path = self.path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let cell = Cell::read(&path)?;
+        if cell.config_hash != self.config.hash(self.method)? || cell.method != self.method.row || cell.seed != self.seed {
+            bail!(
+                "{} was trained with other settings; choose another --out or delete its folder",
+                path.display()
+            );
+        }
+        Ok(Some(cell))
+    }
+
+    /// Trains the cell, or goes on from its checkpoint; `tell` hears of each epoch.
+    ///
+    /// # Errors
+    /// If training meets a number that is not finite, a checkpoint is broken, or a file cannot be written.
+    pub fn run(&self, prepared: &Prepared, tell: &dyn Fn(&EpochDiagnostics)) -> Result<Cell> {
+        let device = Device::Cpu;
+        let epochs = self.config.train.epochs;
+        let hash = self.config.hash(self.method)?;
+        let fingerprint = format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
+        let checkpoint_path = self.path().with_extension("checkpoint");
+
+        let mut trainer = Trainer::new(
+            prepared.model(self.seed, &device)?,
+            self.method.objective()?,
+            self.config.train.settings(),
+            prepared.tensor(&device)?,
+            Noise::new(self.seed).fork("train"),
+        )?;
+        let mut note = Note::default();
+        if checkpoint_path.exists() {
+            let read = || -> Result<Note> {
+                let checkpoint = Checkpoint::from_bytes(&std::fs::read(&checkpoint_path)?)?;
+                trainer.restore(&checkpoint, &fingerprint)?;
+                Ok(serde_json::from_str(&checkpoint.note)?)
+            };
+            note = read().with_context(|| format!("resuming from {}", checkpoint_path.display()))?;
+        }
+
+        let started = Instant::now();
+        let before = note.seconds;
+        let mut saved = Instant::now();
+        while trainer.epoch() < epochs {
+            let means = match trainer.run_epoch() {
+                Ok(means) => means,
+                Err(error @ ModelError::NonFinite { .. }) => {
+                    let path = self.path().with_extension("last-good.checkpoint");
+                    write_atomically(&path, &trainer.checkpoint(&fingerprint, "{}")?.to_bytes()?)?;
+                    return Err(error).with_context(|| format!("the last finite state is in {}", path.display()));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let diagnostics = EpochDiagnostics { epoch: means.epoch, values: means.values };
+            tell(&diagnostics);
+            if means.epoch % epochs.div_ceil(HISTORY) == 0 || means.epoch == epochs {
+                note.history.push(diagnostics);
+            }
+            note.seconds = before + started.elapsed().as_secs_f64();
+            if saved.elapsed() >= CHECKPOINT_EVERY && trainer.epoch() < epochs {
+                let bytes = trainer.checkpoint(&fingerprint, &serde_json::to_string(&note)?)?.to_bytes()?;
+                write_atomically(&checkpoint_path, &bytes)?;
+                saved = Instant::now();
+            }
+        }
+
+        let outcome = prepared.evaluate(trainer.model(), self.seed)?;
+        let averaged = trainer.with_average(|model| prepared.evaluate(model, self.seed))?.transpose()?;
+        let cell = Cell {
+            table: self.target.to_owned(),
+            method: self.method.row.clone(),
+            seed: self.seed,
+            protocol: self.protocol,
+            epochs,
+            config_hash: hash,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instruction_set: InstructionSet::best().name().to_owned(),
+            machine: processor(),
+            outcome,
+            averaged,
+            diagnostics: note.history,
+            timing: Timing { seconds: before + started.elapsed().as_secs_f64() },
+        };
+        write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
+        if checkpoint_path.exists() {
+            std::fs::remove_file(&checkpoint_path).with_context(|| format!("removing {}", checkpoint_path.display()))?;
+        }
+        Ok(cell)
+    }
+}
+
+/// The processor's name where the system tells it, else its architecture.
+fn processor() -> String {
+    let name = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        line.split(':').nth(1).map(|name| name.trim().to_owned())
+    });
+    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
