@@ -224,7 +224,10 @@ impl Config {
             ),
         }
         if let Some(bins) = config.evaluate.histogram {
-            ensure!(bins.low < bins.high && bins.bins > 0, "`evaluate.histogram` needs low < high and at least one bin");
+            ensure!(
+                bins.low < bins.high && bins.bins > 0,
+                "`evaluate.histogram` needs low < high and at least one bin"
+            );
         }
         Ok(config)
     }

@@ -1,9 +1,14 @@
-//! Tables and figures of the paper: their reported numbers, the report of our own runs, and the claims these must satisfy.
+//! Tables and figures of the paper: configs, trained cells, reports, and the claims that results must satisfy.
 
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cell;
 pub mod check;
+pub mod config;
 pub mod figures;
 pub mod report;
 pub mod reported;
+pub mod reproduce;
+pub mod run;
+pub mod task;

@@ -1,2 +1,203 @@
-//! .
-fn main() {}
+//! `aais-experiments`: trains, reports and checks the paper's tables; `cargo xtask` starts it.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aais_experiments::check::check;
+use aais_experiments::config::Config;
+use aais_experiments::reported::Reported;
+use aais_experiments::reproduce::{self, Request, device, folder, read_cells, targets};
+use aais_experiments::{bench, reproduce::write_report};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train what is missing of a table or figure and write its report
+    Reproduce(Reproduce),
+    /// Write the report anew from finished cells
+    Report {
+        /// table2, table3, figure1 or all
+        target: String,
+        /// Folder that holds the target's folder
+        #[arg(long, default_value = "target/reproduce")]
+        out: PathBuf,
+        /// Of the quick run
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Hold results against the paper's numbers
+    Check {
+        /// table2, table3, figure1 or all
+        target: String,
+        /// Folder that holds the target's folder
+        #[arg(long, default_value = "experiments/results")]
+        results: PathBuf,
+        /// Train this cell anew, METHOD/SEED, and compare it instead
+        #[arg(long)]
+        retrain: Option<String>,
+    },
+    /// Measure speed
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// One AAIS training step of each task
+    Step {
+        /// exp, mix or circle; all if left out
+        #[arg(long)]
+        task: Option<String>,
+        /// Threads of the fused operations
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// JSON lines instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct Reproduce {
+    /// table2, table3, figure1 or all
+    target: String,
+    /// Seeds 1 to N instead of the config's
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Only these methods, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    methods: Vec<String>,
+    /// Cells side by side; the number of cores if left out
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// A few minutes instead of the paper's protocol
+    #[arg(long)]
+    quick: bool,
+    /// cpu or cuda
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Folder with downloaded data; these targets need none
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Folder for results
+    #[arg(long, default_value = "target/reproduce")]
+    out: PathBuf,
+    /// Settings from this file instead of the paper's
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Reproduce(args) => {
+            use_threads(1)?;
+            ensure!(args.jobs != Some(0), "--jobs must be at least 1");
+            if !device(&args.device)?.is_cpu() {
+                bail!("the signal tables train on the CPU only as yet; leave out --device");
+            }
+            if let Some(folder) = args.data_dir {
+                ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
+            }
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let jobs = args.jobs.unwrap_or(cores);
+            let (methods, out) = (args.methods, args.out);
+            let request = Request { seeds: args.seeds, methods, jobs, quick: args.quick, config: args.config, out };
+            for target in targets(&args.target)? {
+                reproduce::reproduce(target, &request)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Report { target, out, quick } => {
+            for target in targets(&target)? {
+                write_report(target, &Config::of(target)?, &folder(&out, target, quick))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check { target, results, retrain } => {
+            use_threads(1)?;
+            check_results(&target, &results, retrain.as_deref())
+        }
+        Command::Bench { what: Bench::Step { task, threads, json } } => {
+            use_threads(threads)?;
+            print_steps(&bench::step(task.as_deref())?, json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Cells run side by side, so each keeps to its own thread.
+fn use_threads(n: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("starting threads")
+}
+
+fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>) -> Result<ExitCode> {
+    let mut passed = true;
+    for target in targets(target)? {
+        let directory = folder(results, target, false);
+        if let Some(cell) = retrain {
+            let (row, seed) = cell.split_once('/').context("--retrain takes METHOD/SEED, such as aais/1")?;
+            let seed = seed.parse().with_context(|| format!("the seed in --retrain {cell}"))?;
+            reproduce::retrain(target, &directory, row, seed)?;
+            continue;
+        }
+        let config = Config::of(target)?;
+        let cells = read_cells(&directory)?;
+        for cell in &cells {
+            let method = config.methods.iter().find(|method| method.row == cell.method);
+            let expected = method.map(|method| config.hash(method)).transpose()?;
+            ensure!(
+                expected.as_ref() == Some(&cell.config_hash),
+                "{target} {}/{} was trained with other settings than the config has now; train it anew",
+                cell.method,
+                cell.seed
+            );
+        }
+        let report = check(&Reported::of(target)?, &cells);
+        println!("{target}\n{report}");
+        ensure!(report.has_judged(), "no full cell of {target} in {}", directory.display());
+        passed &= report.passed();
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_steps(steps: &[bench::StepTime], json: bool) -> Result<()> {
+    if json {
+        for step in steps {
+            println!("{}", serde_json::to_string(step)?);
+        }
+        return Ok(());
+    }
+    println!("{:8} {:>12} {:>10} {:>10} {:>12} {:>8}", "task", "rows", "ms/step", "GFLOP/s", "FMA peak", "share");
+    for s in steps {
+        let rows = format!("{} x {}", s.rows, s.samples);
+        let share = 100.0 * s.share_of_peak;
+        println!(
+            "{:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}%",
+            s.task, s.milliseconds, s.gflops, s.peak_gflops
+        );
+    }
+    Ok(())
+}

@@ -60,11 +60,11 @@ impl Job<'_> {
             return Ok(None);
         }
         let cell = Cell::read(&path)?;
-        if cell.config_hash != self.config.hash(self.method)? || cell.method != self.method.row || cell.seed != self.seed {
-            bail!(
-                "{} was trained with other settings; choose another --out or delete its folder",
-                path.display()
-            );
+        if cell.config_hash != self.config.hash(self.method)?
+            || cell.method != self.method.row
+            || cell.seed != self.seed
+        {
+            bail!("{} was trained with other settings; choose another --out or delete its folder", path.display());
         }
         Ok(Some(cell))
     }
@@ -77,7 +77,8 @@ impl Job<'_> {
         let device = Device::Cpu;
         let epochs = self.config.train.epochs;
         let hash = self.config.hash(self.method)?;
-        let fingerprint = format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
+        let fingerprint =
+            format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
         let checkpoint_path = self.path().with_extension("checkpoint");
 
         let mut trainer = Trainer::new(
@@ -89,7 +90,7 @@ impl Job<'_> {
         )?;
         let mut note = Note::default();
         if checkpoint_path.exists() {
-            let read = || -> Result<Note> {
+            let mut read = || -> Result<Note> {
                 let checkpoint = Checkpoint::from_bytes(&std::fs::read(&checkpoint_path)?)?;
                 trainer.restore(&checkpoint, &fingerprint)?;
                 Ok(serde_json::from_str(&checkpoint.note)?)
@@ -142,7 +143,8 @@ impl Job<'_> {
         };
         write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
         if checkpoint_path.exists() {
-            std::fs::remove_file(&checkpoint_path).with_context(|| format!("removing {}", checkpoint_path.display()))?;
+            std::fs::remove_file(&checkpoint_path)
+                .with_context(|| format!("removing {}", checkpoint_path.display()))?;
         }
         Ok(cell)
     }

@@ -1,0 +1,271 @@
+//! A target from its config to its report.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::Device;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cell::{Cell, Protocol};
+use crate::config::{Config, TARGETS};
+use crate::report::{self, ReportInput};
+use crate::reported::Reported;
+use crate::run::Job;
+use crate::task::Prepared;
+
+/// What to reproduce and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Number of seeds instead of the config's.
+    pub seeds: Option<u64>,
+    /// Rows to train; all where empty.
+    pub methods: Vec<String>,
+    /// Cells side by side.
+    pub jobs: usize,
+    /// Few epochs and seeds.
+    pub quick: bool,
+    /// A config file instead of the program's own.
+    pub config: Option<PathBuf>,
+    /// Where the target's folder lies.
+    pub out: PathBuf,
+}
+
+/// The targets that a name means.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn targets(name: &str) -> Result<Vec<&'static str>> {
+    if name == "all" {
+        return Ok(TARGETS.iter().map(|(target, _)| *target).collect());
+    }
+    Config::of(name)?;
+    Ok(TARGETS.iter().map(|(target, _)| *target).filter(|target| *target == name).collect())
+}
+
+/// Trains what is missing of a target and writes its report.
+///
+/// # Errors
+/// If the config is wrong, a cell fails, or a file cannot be written; finished cells stay.
+pub fn reproduce(target: &str, request: &Request) -> Result<()> {
+    let config = match &request.config {
+        Some(path) => Config::read(path)?,
+        None => Config::of(target)?,
+    };
+    let mut config = if request.quick { config.quick() } else { config };
+    if let Some(seeds) = request.seeds {
+        ensure!(seeds > 0, "--seeds must be at least 1");
+        config.seeds = seeds;
+    }
+    let protocol = if request.quick { Protocol::Quick } else { Protocol::Full };
+    let directory = folder(&request.out, target, request.quick);
+    std::fs::create_dir_all(directory.join("cells"))
+        .with_context(|| format!("making {}; choose a folder you may write to with --out", directory.display()))?;
+
+    let rows = chosen(&config, &request.methods)?;
+    let prepared = Prepared::new(&config)?;
+    // Seeds in the outer loop: a table that is cut short has all its rows.
+    let jobs: Vec<Job> = (1..=config.seeds)
+        .flat_map(|seed| rows.iter().map(move |&row| (seed, row)))
+        .map(|(seed, row)| {
+            let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
+            Job { target, config, method, seed, protocol, directory }
+        })
+        .collect();
+    let mut missing = Vec::new();
+    for job in &jobs {
+        if job.finished()?.is_none() {
+            missing.push(job);
+        }
+    }
+    eprintln!(
+        "{}: {} of {} cells to train, {} epochs each{}, {} side by side",
+        config.title,
+        missing.len(),
+        jobs.len(),
+        config.train.epochs,
+        if request.quick { " (quick: not the paper's protocol)" } else { "" },
+        request.jobs,
+    );
+    train(&missing, &prepared, request.jobs)?;
+    write_report(target, &config, &directory)
+}
+
+/// Where a target's results lie; quick ones have a folder of their own.
+pub fn folder(out: &Path, target: &str, quick: bool) -> PathBuf {
+    out.join(if quick { format!("{target}-quick") } else { target.to_owned() })
+}
+
+/// Positions of the chosen methods in the config; an averaged row means the method it averages.
+fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
+    let known: Vec<&str> = config.methods.iter().map(|method| method.row.as_str()).collect();
+    let mut rows = Vec::new();
+    for name in names {
+        let base = name.strip_suffix("-ema").unwrap_or(name);
+        match known.iter().position(|row| *row == base) {
+            Some(row) if !rows.contains(&row) => rows.push(row),
+            Some(_) => (),
+            None => bail!("unknown method `{name}`; this target has {}", known.join(", ")),
+        }
+    }
+    Ok(if names.is_empty() { (0..known.len()).collect() } else { rows })
+}
+
+/// Trains jobs on `n` threads, in order; after a failure no further cell is begun.
+fn train(jobs: &[&Job], prepared: &Prepared, n: usize) -> Result<()> {
+    let bars = MultiProgress::new();
+    if !std::io::stderr().is_terminal() {
+        bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let queue = Mutex::new(jobs.iter());
+    let failed = AtomicBool::new(false);
+    let work = || -> Result<()> {
+        loop {
+            if failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let Some(job) = queue.lock().ok().and_then(|mut queue| queue.next()) else { return Ok(()) };
+            if let Err(error) = train_one(job, prepared, &bars) {
+                failed.store(true, Ordering::Relaxed);
+                return Err(error).with_context(|| format!("{} {}, seed {}", job.target, job.method.row, job.seed));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..n.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
+        let mut result = Ok(());
+        for worker in workers {
+            let outcome = worker.join().unwrap_or_else(|_| bail!("a training thread broke down; this is a bug"));
+            result = result.and(outcome);
+        }
+        result
+    })
+}
+
+fn train_one(job: &Job, prepared: &Prepared, bars: &MultiProgress) -> Result<()> {
+    let bar = bars.add(ProgressBar::new(u64::try_from(job.config.train.epochs)?));
+    bar.set_style(ProgressStyle::with_template("{prefix:18} {bar:30} {pos}/{len} epochs, {eta} left  {msg}")?);
+    bar.set_prefix(format!("{} {}", job.method.row, job.seed));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let cell = job.run(prepared, &|epoch| {
+        bar.set_position(u64::try_from(epoch.epoch).unwrap_or(u64::MAX));
+        let value = |name: &str| epoch.values.get(name).copied();
+        let ess = value("ess").map_or_else(String::new, |ess| format!(", ESS {ess:.0}"));
+        bar.set_message(format!("loss {:.4}{ess}", value("loss").unwrap_or(f64::NAN)));
+    })?;
+    bar.finish_and_clear();
+    let metrics: Vec<String> = cell.outcome.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+    let line =
+        format!("{:16} seed {:2}  {}  ({:.0} s)", cell.method, cell.seed, metrics.join("  "), cell.timing.seconds);
+    bars.suspend(|| eprintln!("{line}"));
+    Ok(())
+}
+
+/// Every finished cell in a target's folder, by method and seed.
+///
+/// # Errors
+/// If a file is no cell.
+pub fn read_cells(directory: &Path) -> Result<Vec<Cell>> {
+    let mut paths = Vec::new();
+    let root = directory.join("cells");
+    let list = |path: &Path| std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()));
+    for method in list(&root)? {
+        let method = method?.path();
+        if method.is_dir() {
+            for file in list(&method)? {
+                paths.push(file?.path());
+            }
+        }
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut cells = paths.iter().map(|path| Cell::read(path)).collect::<Result<Vec<_>>>()?;
+    cells.sort_by(|a, b| (&a.method, a.seed).cmp(&(&b.method, b.seed)));
+    Ok(cells)
+}
+
+/// Writes a target's report from its finished cells and prints its table.
+///
+/// # Errors
+/// If there is no cell, or a file cannot be written.
+pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<()> {
+    let cells = read_cells(directory)?;
+    ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", directory.display());
+    let is_quick = cells.iter().any(|cell| cell.protocol == Protocol::Quick);
+    let protocol = if is_quick { Protocol::Quick } else { Protocol::Full };
+    let note = if is_quick {
+        format!("Quick run of {} epochs, not the paper's protocol: a first look, not a result.", cells[0].epochs)
+    } else {
+        String::new()
+    };
+    let (reported, reference) = (Reported::of(target)?, Prepared::new(config)?.reference()?);
+    let input = ReportInput {
+        table: target,
+        title: &config.title,
+        protocol,
+        note: &note,
+        reported: &reported,
+        cells: &cells,
+        reference: &reference,
+    };
+    report::write(directory, &input)?;
+    println!("{}", report::terminal(&input, 120, std::io::stdout().is_terminal()));
+    println!("report: {}", directory.join("report.html").display());
+    Ok(())
+}
+
+/// Trains one cell of a folder anew and compares it with what lies there.
+///
+/// # Errors
+/// If the numbers differ: in any bit on the same instruction set, by more than the spread over seeds on another.
+pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64) -> Result<()> {
+    let config = Config::of(target)?;
+    let position = chosen(&config, &[row.to_owned()])?;
+    let method = &config.methods[position[0]];
+    let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
+    let job = |directory| Job { target, config: &config, method, seed, protocol: Protocol::Full, directory };
+    let kept = job(directory).finished()?.with_context(|| {
+        format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())
+    })?;
+    let anew = job(&scratch).run(&Prepared::new(&config)?, &|_| ());
+    let _ = std::fs::remove_dir_all(&scratch);
+    let anew = anew?;
+
+    if anew.instruction_set == kept.instruction_set {
+        let same =
+            anew.outcome == kept.outcome && anew.averaged == kept.averaged && anew.diagnostics == kept.diagnostics;
+        ensure!(
+            same,
+            "{row}/{seed} of {target}, trained anew, differs: {:?}, kept {:?}",
+            anew.outcome.metrics,
+            kept.outcome.metrics
+        );
+        println!("{row}/{seed} of {target}: trained anew, the same bits");
+        return Ok(());
+    }
+    let cells = read_cells(directory)?;
+    for (name, value) in &anew.outcome.metrics {
+        let spread = report::summarize(&cells, row, name).and_then(|summary| summary.sd).unwrap_or(0.0);
+        let difference = (value - kept.outcome.metrics[name]).abs();
+        ensure!(
+            difference <= spread,
+            "{name} of {row}/{seed}, trained anew, differs by {difference}, more than the sd {spread}"
+        );
+    }
+    println!("{row}/{seed} of {target}: trained anew on {}, within one sd", anew.instruction_set);
+    Ok(())
+}
+
+/// The device of a name.
+///
+/// # Errors
+/// If this build or machine has none.
+pub fn device(name: &str) -> Result<Device> {
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => Device::new_cuda(0).context("opening a CUDA device; leave out --device to use the CPU"),
+        _ => bail!("unknown device `{name}`; known devices are cpu, cuda"),
+    }
+}
