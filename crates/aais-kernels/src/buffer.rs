@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-use candle_core::{CpuStorage, Layout, Result, Tensor, bail};
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 
 /// A buffer of at least the asked length whose memory goes back to its thread when dropped.
 ///
@@ -76,7 +76,12 @@ pub(crate) fn f32_slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
-/// The values of an `f32` tensor on the CPU, row after row.
-pub(crate) fn cpu_values(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1::<f32>()
+/// Runs `f` on the values of an `f32` tensor on the CPU, row after row, without a copy where they lie so.
+pub(crate) fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => f(f32_slice(storage, layout)?),
+        _ => bail!("a fused operation takes tensors on the CPU"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
 
-use crate::buffer::{cpu_values, f32_slice};
+use crate::buffer::{f32_slice, with_values};
 
 /// `log(2 pi)`.
 const LOG_TWO_PI: f64 = 1.837_877_066_409_345_3;
@@ -23,7 +23,7 @@ fn check(samples: &Tensor, mean: &Tensor, scale: &Tensor) -> Result<bool> {
 /// If the shapes do not fit.
 pub fn reparameterize(mean: &Tensor, std: &Tensor, noise: &Tensor) -> Result<Tensor> {
     if check(noise, mean, std)? {
-        let operation = Reparameterize { noise: cpu_values(noise)?, n_samples: noise.dim(1)? };
+        let operation = Reparameterize { noise: noise.detach(), n_samples: noise.dim(1)? };
         mean.contiguous()?.apply_op2(&std.contiguous()?, operation)
     } else {
         reparameterize_reference(mean, std, noise)
@@ -39,7 +39,7 @@ pub fn reparameterize_reference(mean: &Tensor, std: &Tensor, noise: &Tensor) -> 
 }
 
 struct Reparameterize {
-    noise: Vec<f32>,
+    noise: Tensor,
     n_samples: usize,
 }
 
@@ -51,7 +51,7 @@ impl CustomOp2 for Reparameterize {
     fn cpu_fwd(&self, mean: &CpuStorage, l1: &Layout, std: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = l1.shape().dims2()?;
         let (mean, std) = (f32_slice(mean, l1)?, f32_slice(std, l2)?);
-        let mut z = self.noise.clone();
+        let mut z = with_values(&self.noise, |noise| Ok(noise.to_vec()))?;
         let rows_of_z = z.chunks_exact_mut(self.n_samples * width);
         for ((z, mean), std) in rows_of_z.zip(mean.chunks_exact(width)).zip(std.chunks_exact(width)) {
             for z in z.chunks_exact_mut(width) {
@@ -71,19 +71,23 @@ impl CustomOp2 for Reparameterize {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (rows, width) = mean.dims2()?;
-        let gradient = cpu_values(gradient)?;
         let (mut dmean, mut dstd) = (vec![0.0; rows * width], vec![0.0; rows * width]);
         let size = self.n_samples * width;
-        let inputs = gradient.chunks_exact(size).zip(self.noise.chunks_exact(size));
-        let outputs = dmean.chunks_exact_mut(width).zip(dstd.chunks_exact_mut(width));
-        for ((gradient, noise), (dmean, dstd)) in inputs.zip(outputs) {
-            for (gradient, noise) in gradient.chunks_exact(width).zip(noise.chunks_exact(width)) {
-                for (j, (gradient, noise)) in gradient.iter().zip(noise).enumerate() {
-                    dmean[j] += gradient;
-                    dstd[j] += gradient * noise;
+        let mut sum = |gradient: &[f32], noise: &[f32]| {
+            let inputs = gradient.chunks_exact(size).zip(noise.chunks_exact(size));
+            let outputs = dmean.chunks_exact_mut(width).zip(dstd.chunks_exact_mut(width));
+            for ((gradient, noise), (dmean, dstd)) in inputs.zip(outputs) {
+                for (gradient, noise) in gradient.chunks_exact(width).zip(noise.chunks_exact(width)) {
+                    for (((dmean, dstd), gradient), noise) in dmean.iter_mut().zip(&mut *dstd).zip(gradient).zip(noise)
+                    {
+                        *dmean += gradient;
+                        *dstd += gradient * noise;
+                    }
                 }
             }
-        }
+            Ok(())
+        };
+        with_values(gradient, |gradient| with_values(&self.noise, |noise| sum(gradient, noise)))?;
         let tensor = |values| Tensor::from_vec(values, (rows, width), mean.device());
         Ok((Some(tensor(dmean)?), Some(tensor(dstd)?)))
     }
@@ -132,15 +136,18 @@ impl CustomOp3 for LogDensity {
         let mut values = Vec::with_capacity(rows * n_samples);
         #[expect(clippy::cast_possible_truncation, reason = "a constant, rounded once")]
         let log_two_pi = LOG_TWO_PI as f32;
-        for b in 0..rows {
-            let (mean, log_variance) = (&mean[b * width..][..width], &log_variance[b * width..][..width]);
-            let precision: Vec<f32> = log_variance.iter().map(|v| (-v).exp()).collect();
+        let mut precision = vec![0.0; width];
+        let parameters = mean.chunks_exact(width).zip(log_variance.chunks_exact(width));
+        for (z, (mean, log_variance)) in z.chunks_exact(n_samples * width).zip(parameters) {
+            inverse_of(log_variance, &mut precision);
             let constant: f32 = log_variance.iter().map(|v| v + log_two_pi).sum();
-            values.extend(z[b * n_samples * width..][..n_samples * width].chunks_exact(width).map(|z| {
-                let mut squares = 0.0;
-                for j in 0..width {
-                    squares += (z[j] - mean[j]) * (z[j] - mean[j]) * precision[j];
-                }
+            if let (&[mean], &[precision]) = (mean, &precision[..]) {
+                values.extend(z.iter().map(|z| -0.5 * ((z - mean) * (z - mean) * precision + constant)));
+                continue;
+            }
+            values.extend(z.chunks_exact(width).map(|z| {
+                let terms = z.iter().zip(mean).zip(&precision);
+                let squares: f32 = terms.map(|((z, mean), precision)| (z - mean) * (z - mean) * precision).sum();
                 -0.5 * (squares + constant)
             }));
         }
@@ -156,28 +163,53 @@ impl CustomOp3 for LogDensity {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (rows, n_samples, width) = z.dims3()?;
-        let (z_values, means) = (cpu_values(z)?, cpu_values(mean)?);
-        let (log_variances, gradients) = (cpu_values(log_variance)?, cpu_values(gradient)?);
-        let mut dz = vec![0.0; z_values.len()];
+        let wants_parameters = mean.track_op() || log_variance.track_op();
+        let mut dz = vec![0.0; z.elem_count()];
         let (mut dmean, mut dlog_variance) = (vec![0.0; rows * width], vec![0.0; rows * width]);
-        for b in 0..rows {
-            let of_row = b * width..(b + 1) * width;
-            let precision: Vec<f32> = log_variances[of_row.clone()].iter().map(|v| (-v).exp()).collect();
-            let (mean, dmean) = (&means[of_row.clone()], &mut dmean[of_row.clone()]);
-            let dlog_variance = &mut dlog_variance[of_row];
-            for m in 0..n_samples {
-                let cotangent = gradients[b * n_samples + m];
-                let start = (b * n_samples + m) * width;
+        let mut precision = vec![0.0; width];
+        let mut pull_row = |b: usize, z: &[f32], mean: &[f32], log_variance: &[f32], gradient: &[f32]| {
+            inverse_of(log_variance, &mut precision);
+            let dz = &mut dz[b * n_samples * width..][..n_samples * width];
+            if let (false, &[mean], &[precision]) = (wants_parameters, mean, &precision[..]) {
+                for ((dz, z), gradient) in dz.iter_mut().zip(z).zip(gradient) {
+                    *dz = -(gradient * ((z - mean) * precision));
+                }
+                return;
+            }
+            let (dmean, dlog_variance) = (&mut dmean[b * width..][..width], &mut dlog_variance[b * width..][..width]);
+            for ((dz, z), gradient) in dz.chunks_exact_mut(width).zip(z.chunks_exact(width)).zip(gradient) {
                 for j in 0..width {
-                    let difference = z_values[start + j] - mean[j];
-                    let pull = cotangent * difference * precision[j];
-                    dz[start + j] = -pull;
+                    let difference = z[j] - mean[j];
+                    let pull = gradient * (difference * precision[j]);
+                    dz[j] = -pull;
                     dmean[j] += pull;
-                    dlog_variance[j] += 0.5 * (pull * difference - cotangent);
+                    dlog_variance[j] += 0.5 * (pull * difference - gradient);
                 }
             }
-        }
+        };
+        with_values(z, |z| {
+            with_values(mean, |mean| {
+                with_values(log_variance, |log_variance| {
+                    with_values(gradient, |gradient| {
+                        let rows = z.chunks_exact(n_samples * width).zip(gradient.chunks_exact(n_samples));
+                        let parameters = mean.chunks_exact(width).zip(log_variance.chunks_exact(width));
+                        for (b, ((z, gradient), (mean, log_variance))) in rows.zip(parameters).enumerate() {
+                            pull_row(b, z, mean, log_variance, gradient);
+                        }
+                        Ok(())
+                    })
+                })
+            })
+        })?;
         let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
-        Ok((Some(tensor(dz, z)?), Some(tensor(dmean, mean)?), Some(tensor(dlog_variance, log_variance)?)))
+        let (dz, dmean, dlog_variance) = (tensor(dz, z)?, tensor(dmean, mean)?, tensor(dlog_variance, log_variance)?);
+        Ok((Some(dz), mean.track_op().then_some(dmean), log_variance.track_op().then_some(dlog_variance)))
+    }
+}
+
+/// `exp(-log_variance)`.
+fn inverse_of(log_variance: &[f32], precision: &mut [f32]) {
+    for (precision, log_variance) in precision.iter_mut().zip(log_variance) {
+        *precision = (-log_variance).exp();
     }
 }

@@ -5,7 +5,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 
-use crate::buffer::{cpu_values, f32_slice};
+use crate::buffer::{f32_slice, with_values};
 
 /// Softmax over the last dimension, any rank from one up.
 ///
@@ -57,14 +57,15 @@ impl CustomOp1 for Softmax {
 
     fn bwd(&self, logits: &Tensor, weights: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let width = logits.dims()[logits.dims().len() - 1];
-        let weights = cpu_values(weights)?;
-        let mut gradient = cpu_values(gradient)?;
-        for (gradient, weights) in gradient.chunks_exact_mut(width).zip(weights.chunks_exact(width)) {
-            let mean: f32 = gradient.iter().zip(weights).map(|(g, w)| g * w).sum();
-            for (gradient, weight) in gradient.iter_mut().zip(weights) {
-                *gradient = weight * (*gradient - mean);
+        let pull = |weights: &[f32], gradient: &[f32]| {
+            let mut pulled = Vec::with_capacity(gradient.len());
+            for (gradient, weights) in gradient.chunks_exact(width).zip(weights.chunks_exact(width)) {
+                let mean: f32 = gradient.iter().zip(weights).map(|(g, w)| g * w).sum();
+                pulled.extend(gradient.iter().zip(weights).map(|(g, w)| w * (g - mean)));
             }
-        }
-        Ok(Some(Tensor::from_vec(gradient, logits.shape(), logits.device())?))
+            pulled
+        };
+        let pulled = with_values(weights, |weights| with_values(gradient, |gradient| Ok(pull(weights, gradient))))?;
+        Ok(Some(Tensor::from_vec(pulled, logits.shape(), logits.device())?))
     }
 }

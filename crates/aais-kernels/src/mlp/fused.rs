@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::panel::{CHUNK, PANEL, Plan, Values, backward, collect, forward};
 use super::spec::MlpSpec;
 use crate::InstructionSet;
-use crate::buffer::{Buffer, cpu_values, f32_slice};
+use crate::buffer::{Buffer, f32_slice, with_values};
 use crate::simd::dispatch;
 
 /// Panels are dealt to at most this many groups, each with its own sum of gradients.
@@ -74,25 +74,27 @@ impl CustomOp3 for Fused {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let input = cpu_values(x)?;
-        let values = cpu_values(parameters)?;
-        let slope_value = cpu_values(slope)?[0];
-        let cotangent = cpu_values(gradient)?;
         let plan = Plan::new(&self.spec);
-
         let kept = self.tape.lock().ok().and_then(|mut kept| kept.take());
-        let tape = match kept {
-            Some(tape) => tape,
-            // A second backward pass through the same graph.
-            None => {
-                let mut output = vec![0.0; cotangent.len()];
-                match run_forward(self.set, &plan, &input, &values, slope_value, true, &mut output) {
-                    Some(tape) => tape,
-                    None => bail!("the network kept no tape for its backward pass"),
+        let gradients = with_values(parameters, |values| {
+            let slope_value = with_values(slope, |slope| Ok(slope[0]))?;
+            let tape = match kept {
+                Some(tape) => tape,
+                // A second backward pass through the same graph.
+                None => {
+                    let mut output = vec![0.0; gradient.elem_count()];
+                    let forward =
+                        |input: &[f32]| Ok(run_forward(self.set, &plan, input, values, slope_value, true, &mut output));
+                    match with_values(x, forward)? {
+                        Some(tape) => tape,
+                        None => bail!("the network kept no tape for its backward pass"),
+                    }
                 }
-            }
-        };
-        let gradients = run_backward(self.set, &plan, &tape, &values, slope_value, &cotangent, x.track_op());
+            };
+            with_values(gradient, |cotangent| {
+                Ok(run_backward(self.set, &plan, &tape, values, slope_value, cotangent, x.track_op()))
+            })
+        })?;
 
         let device = x.device();
         let dx = match gradients.input {
