@@ -3,14 +3,14 @@
 use std::f64::consts::PI;
 
 use ndarray::Array2;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::mt19937::LegacyRandom;
 use crate::signals::Component;
 
 /// Angles from a stratified mixture of normal distributions; points `(cos θ, sin θ)`, without noise.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Circle {
     /// The mixture of angles, in radians; rows come in this order, and in these numbers exactly.

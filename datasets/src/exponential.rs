@@ -1,13 +1,13 @@
 //! The exponential signal. Paper, Section 4.2.2.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, positive};
 use crate::mt19937::LegacyRandom;
 use crate::signals::{SignalData, observe};
 
 /// `u ~ Exp(mean)`, `x = u + e` with `e ~ N(0, noise_std²)`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
     /// Mean of the signal, which is also numpy's `scale`.

@@ -1,6 +1,6 @@
 //! The signal with two modes. Paper, Section 4.2.2.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, positive};
 use crate::exponential::{self, Exponential};
@@ -8,7 +8,7 @@ use crate::mt19937::LegacyRandom;
 use crate::signals::{Component, SignalData, observe};
 
 /// `u` from a stratified mixture of normal distributions, `x = u + e` with `e ~ N(0, noise_std²)`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mixture {
     /// The mixture; rows come in this order, and in these numbers exactly.
@@ -20,7 +20,7 @@ pub struct Mixture {
 }
 
 /// Where a draw's random numbers start.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Stream {
     /// At the beginning of a stream of its own.

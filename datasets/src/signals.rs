@@ -1,7 +1,7 @@
 //! What signal recovery starts from: a signal seen through noise. Paper, Section 4.2.2.
 
 use ndarray::Array2;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, finite, positive};
 use crate::mt19937::LegacyRandom;
@@ -16,7 +16,7 @@ pub struct SignalData {
 }
 
 /// Rows drawn from one normal distribution of a stratified mixture.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// Exactly so many rows, not so many on average.

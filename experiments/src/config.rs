@@ -61,7 +61,7 @@ pub enum Task {
 }
 
 /// A data set by name.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
 pub enum Data {
     /// Paper, section 4.2.2.
@@ -73,7 +73,7 @@ pub enum Data {
 }
 
 /// The circle and the likelihood's variance on it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CircleData {
     /// Mixture of angles.
@@ -245,8 +245,7 @@ impl Config {
     /// # Errors
     /// If a setting cannot be written as JSON.
     pub fn hash(&self, method: &Method) -> Result<String> {
-        let data = format!("{:?}", self.data);
-        let text = serde_json::to_string(&(&self.architecture, data, &self.train, &self.evaluate, method))?;
+        let text = serde_json::to_string(&(&self.architecture, &self.data, &self.train, &self.evaluate, method))?;
         Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }

@@ -151,7 +151,8 @@ fn run_forward(
     let outputs = output.chunks_mut(rows_per_group * width_out);
     let groups = inputs.zip(outputs).zip(tapes.drain(..)).collect();
 
-    for_each(groups, |((input, output), mut tape): ((&[f32], &mut [f32]), Option<&mut [f32]>)| {
+    type Group<'a> = ((&'a [f32], &'a mut [f32]), Option<&'a mut [f32]>);
+    for_each(groups, |((input, output), mut tape): Group<'_>| {
         let mut work = Buffer::take(plan.forward_workspace() + plan.width + plan.tape);
         let (work, spare_tape) = work.split_at_mut(plan.forward_workspace() + plan.width);
         let (work, out) = work.split_at_mut(plan.forward_workspace());

@@ -5,6 +5,8 @@
 //! rows in registers and broadcast the weights. A *tape* keeps, for each panel, the input, the
 //! normalized values and the reciprocal standard deviations of each block, and the outputs of skip blocks.
 
+#![expect(clippy::needless_range_loop, reason = "register blocks are indexed like the matrices they hold")]
+
 use super::LAYER_NORM_EPSILON;
 use super::spec::{Layer, MlpSpec};
 use crate::simd::Simd;
