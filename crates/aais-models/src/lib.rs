@@ -18,7 +18,7 @@ pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use likelihood::{Likelihood, Normal};
-pub use model::{Batch, Joint, LatentModel};
+pub use model::{Batch, Joint, LatentModel, Parameters};
 pub use network::Network;
 pub use objective::{Loss, Objective, Step};
 pub use schedule::{Progress, Schedule};

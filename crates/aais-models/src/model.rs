@@ -1,7 +1,8 @@
 //! An encoder, a decoder and a likelihood, seen as log densities.
 
 use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
-use candle_core::{DType, Device, Result, Tensor, Var};
+use aais_kernels::MlpSpec;
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
 use crate::likelihood::Likelihood;
@@ -20,6 +21,17 @@ pub struct Batch {
     pub observed: Tensor,
     /// Their positions in the data set.
     pub rows: Vec<usize>,
+}
+
+/// Everything a model learns, in the order of each network's [`MlpSpec`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// The encoder's flat vector.
+    pub encoder: Vec<f32>,
+    /// The decoder's flat vector.
+    pub decoder: Vec<f32>,
+    /// Slope of the PReLU that all blocks share.
+    pub slope: f32,
 }
 
 /// `p(z) p(x | u(z))` with a proposal `q(z | x)`.
@@ -42,14 +54,34 @@ impl LatentModel {
         noise: &Noise,
         device: &Device,
     ) -> Result<Self> {
-        let network = |spec, name: &str| {
-            let values = initial_parameters(&spec, &mut noise.fork(name));
+        let parameters = Parameters {
+            encoder: initial_parameters(&architecture.encoder(), &mut noise.fork("encoder")),
+            decoder: initial_parameters(&architecture.decoder(), &mut noise.fork("decoder")),
+            slope: INITIAL_SLOPE,
+        };
+        Self::with_parameters(architecture, likelihood, parameters, device)
+    }
+
+    /// With parameters of your own: trained before, or known.
+    ///
+    /// # Errors
+    /// If their number is not the architecture's.
+    pub fn with_parameters(
+        architecture: Architecture,
+        likelihood: Box<dyn Likelihood>,
+        parameters: Parameters,
+        device: &Device,
+    ) -> Result<Self> {
+        let network = |name: &str, spec: &MlpSpec, values: Vec<f32>| {
+            if values.len() != spec.n_parameters() {
+                bail!("the {name} has {} parameters, not {}", spec.n_parameters(), values.len());
+            }
             Var::from_vec(values, spec.n_parameters(), device)
         };
         Ok(Self {
-            encoder_parameters: network(architecture.encoder(), "encoder")?,
-            decoder_parameters: network(architecture.decoder(), "decoder")?,
-            slope: Var::from_vec(vec![INITIAL_SLOPE], 1, device)?,
+            encoder_parameters: network("encoder", &architecture.encoder(), parameters.encoder)?,
+            decoder_parameters: network("decoder", &architecture.decoder(), parameters.decoder)?,
+            slope: Var::from_vec(vec![parameters.slope], 1, device)?,
             architecture,
             likelihood,
         })
@@ -106,7 +138,7 @@ impl LatentModel {
     }
 
     /// Everything trained, in a fixed order, with its name.
-    pub(crate) fn variables(&self) -> [(&'static str, &Var); 3] {
+    pub fn variables(&self) -> [(&'static str, &Var); 3] {
         [("encoder", &self.encoder_parameters), ("decoder", &self.decoder_parameters), ("slope", &self.slope)]
     }
 

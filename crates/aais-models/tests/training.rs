@@ -1,0 +1,182 @@
+//! What every method and the training loop promise.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+use aais_distributions::Noise;
+use aais_models::methods::{Aais, Iwae, IwaePrior, Vae, WeightGradient};
+use aais_models::{
+    Architecture, Checkpoint, Error, LatentModel, Normal, Objective, Progress, Schedule, Step, TrainSettings, Trainer,
+};
+use candle_core::{Device, Tensor};
+
+const N_ROWS: usize = 70;
+
+/// Every method, with few samples.
+fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
+    let beta = Schedule::Cyclical { low: 0.0, high: 1.0, period: 4, ramp: 2 };
+    let aais =
+        |weight_gradient| Box::new(Aais { n_samples: 7, beta, power: 0.5, fallback_below: -745.0, weight_gradient });
+    vec![
+        ("vae", Box::new(Vae { n_samples: 7, beta })),
+        ("iwae", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Standard })),
+        ("iwae-published", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Published })),
+        ("aais", aais(WeightGradient::Published)),
+        ("aais-stopped", aais(WeightGradient::Stopped)),
+        ("aais-full", aais(WeightGradient::Full)),
+    ]
+}
+
+fn model(name: &str) -> LatentModel {
+    let architecture = Architecture::paper(name).unwrap();
+    LatentModel::new(architecture, Box::new(Normal { variance: 0.2 }), &Noise::new(1).fork("init"), &Device::Cpu)
+        .unwrap()
+}
+
+fn data(width: usize) -> Tensor {
+    Noise::new(9).standard_normal(&[N_ROWS, width], &Device::Cpu).unwrap()
+}
+
+fn settings() -> TrainSettings {
+    TrainSettings { batch_size: 32, learning_rate: 1e-3, weight_decay: 0.1, average_rate: 0.01 }
+}
+
+fn trainer(objective: Box<dyn Objective>) -> Trainer {
+    Trainer::new(model("mix"), objective, settings(), data(1), Noise::new(1).fork("train")).unwrap()
+}
+
+fn state(trainer: &Trainer) -> Checkpoint {
+    trainer.checkpoint("settings", "").unwrap()
+}
+
+#[test]
+fn losses_are_finite_and_reach_every_network() {
+    for architecture in ["circle", "mix"] {
+        let model = model(architecture);
+        let observed = data(model.architecture().observed);
+        let batch = aais_models::Batch { observed, rows: (0..N_ROWS).collect() };
+        for (name, mut objective) in methods() {
+            let step = |seed| (Noise::new(seed), Progress { epoch: 2, step: 0 });
+            let (mut noise, progress) = step(3);
+            let loss = objective.loss(&model, &mut Step { batch: &batch, noise: &mut noise, progress }).unwrap();
+            let value = loss.value.to_scalar::<f32>().unwrap();
+            assert!(value.is_finite(), "{name} on {architecture}");
+            assert!(loss.diagnostics.iter().all(|(_, value)| value.is_finite()), "{name} on {architecture}");
+
+            let gradients = loss.value.backward().unwrap();
+            for (part, variable) in model.variables() {
+                let gradient = gradients.get(variable).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let reached = gradient.iter().filter(|value| **value != 0.0).count();
+                // Only weights behind a normalization of equal values may stay untouched.
+                assert!(reached * 2 > gradient.len(), "{name} on {architecture}: {reached} of the {part}");
+            }
+
+            let (mut noise, progress) = step(3);
+            let again = objective.loss(&model, &mut Step { batch: &batch, noise: &mut noise, progress }).unwrap();
+            assert_eq!(again.value.to_scalar::<f32>().unwrap(), value, "{name}: same seed, same loss");
+            let (mut noise, progress) = step(4);
+            let other = objective.loss(&model, &mut Step { batch: &batch, noise: &mut noise, progress }).unwrap();
+            assert_ne!(other.value.to_scalar::<f32>().unwrap(), value, "{name}: another seed, another loss");
+        }
+    }
+}
+
+#[test]
+fn training_lowers_the_loss() {
+    for (name, objective) in methods() {
+        let mut trainer = trainer(objective);
+        // Compared at the first epoch of a cycle of beta. IWAE's loss only has its bound's gradient.
+        let losses: Vec<f64> = (0..24)
+            .map(|_| trainer.run_epoch().unwrap().values)
+            .map(|values| values.get("bound").map_or(values["loss"], |bound| -bound))
+            .collect();
+        assert!(losses[20] < losses[0] - 0.5, "{name}: {losses:?}");
+    }
+}
+
+#[test]
+fn a_resumed_run_has_the_bits_of_an_unbroken_one() {
+    for ((name, unbroken), (_, broken)) in methods().into_iter().zip(methods()) {
+        let (mut unbroken, mut broken) = (trainer(unbroken), trainer(broken));
+        for _ in 0..2 {
+            unbroken.run_epoch().unwrap();
+            broken.run_epoch().unwrap();
+        }
+        let bytes = state(&broken).to_bytes().unwrap();
+        drop(broken);
+
+        let (_, objective) = methods().into_iter().find(|(known, _)| *known == name).unwrap();
+        let mut resumed = trainer(objective);
+        resumed.restore(&Checkpoint::from_bytes(&bytes).unwrap(), "settings").unwrap();
+        for _ in 0..2 {
+            assert_eq!(unbroken.run_epoch().unwrap(), resumed.run_epoch().unwrap(), "{name}");
+        }
+        assert_eq!(state(&unbroken).vectors, state(&resumed).vectors, "{name}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_changes_nothing() {
+    let (_, objective) = methods().swap_remove(0);
+    let mut trainer = trainer(objective);
+    let before = state(&trainer).vectors;
+    trainer.run_epoch().unwrap();
+    let checkpoint = state(&trainer);
+    let (_, objective) = methods().swap_remove(0);
+    let mut other = self::trainer(objective);
+    let message = other.restore(&checkpoint, "other settings").unwrap_err().to_string();
+    assert!(message.contains("belongs to other settings"), "{message}");
+    assert_eq!(state(&other).vectors, before);
+}
+
+#[test]
+fn the_first_number_that_is_not_finite_stops_training() {
+    for (name, objective) in methods() {
+        let mut values = data(1).flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        values[17] = f32::NAN;
+        let data = Tensor::from_vec(values, (N_ROWS, 1), &Device::Cpu).unwrap();
+        let noise = Noise::new(1).fork("train");
+        let mut trainer = Trainer::new(model("mix"), objective, settings(), data, noise).unwrap();
+        let Error::NonFinite { what, value, epoch, step, rows } = trainer.run_epoch().unwrap_err() else {
+            panic!("{name}: another error");
+        };
+        assert!(value.is_nan() && what == "loss", "{name}: {what} {value}");
+        assert!(epoch == 1 && rows.contains(&17), "{name}: epoch {epoch}, rows {rows:?}");
+        // The parameters are those of the step before: finite.
+        let vectors = state(&trainer).vectors;
+        assert!(vectors.values().flatten().all(|value| value.is_finite()), "{name}");
+        assert_eq!(state(&trainer).adam_step, step as u64 - 1, "{name}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_told() {
+    let wrong = |change: fn(&mut TrainSettings), wanted: &str| {
+        let mut settings = settings();
+        change(&mut settings);
+        let (_, objective) = methods().swap_remove(0);
+        let noise = Noise::new(1);
+        let message = Trainer::new(model("mix"), objective, settings, data(1), noise).err().unwrap().to_string();
+        assert!(message.contains(wanted), "{message}");
+    };
+    wrong(|settings| settings.batch_size = 0, "batch_size");
+    wrong(|settings| settings.learning_rate = -1.0, "learning_rate");
+    wrong(|settings| settings.weight_decay = f32::NAN, "weight_decay");
+    wrong(|settings| settings.average_rate = 1.0, "average_rate");
+    let (_, objective) = methods().swap_remove(0);
+    let error = Trainer::new(model("circle"), objective, settings(), data(1), Noise::new(1)).err().unwrap();
+    assert!(error.to_string().contains("(70, 1)"), "{error}");
+}
+
+/// One step's gradients do not depend on the number of threads: sums are taken in fixed groups of rows.
+#[test]
+fn threads_do_not_change_a_bit() {
+    let train = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (_, objective) = methods().swap_remove(3);
+            let mut trainer = trainer(objective);
+            trainer.run_epoch().unwrap();
+            state(&trainer).vectors
+        })
+    };
+    assert_eq!(train(1), train(3));
+}
