@@ -110,3 +110,18 @@ impl Cell {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_back_are_the_numbers_written() {
+        // serde_json without `float_roundtrip` reads each of these one bit off.
+        for value in [-0.978_722_274_303_436_3, 1.232_692_852_616_310_1, 0.395_415_414_124_727_25] {
+            let written = serde_json::to_string(&Timing { seconds: value }).unwrap();
+            let read: Timing = serde_json::from_str(&written).unwrap();
+            assert!(read.seconds.to_bits() == f64::to_bits(value), "{written}");
+        }
+    }
+}

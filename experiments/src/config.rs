@@ -4,10 +4,12 @@ use std::path::Path;
 
 use aais_datasets::{Circle, Exponential, Mixture};
 use aais_models::methods::{Aais, Iwae, Vae};
-use aais_models::{Architecture, Objective, TrainSettings};
-use anyhow::{Context, Result, bail, ensure};
+use aais_models::{Objective, TrainSettings};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+mod limits;
 
 /// The tables and figures that can be reproduced, with their configs.
 pub const TARGETS: &[(&str, &str)] = &[
@@ -209,26 +211,7 @@ impl Config {
     /// On unknown keys, wrong types, values out of range, unknown methods.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
-        ensure!(config.train.epochs > 0 && config.quick.epochs > 0, "`epochs` must be at least 1");
-        ensure!(config.seeds > 0 && config.quick.seeds > 0, "`seeds` must be at least 1");
-        ensure!(config.evaluate.n_generated > 0, "`n_generated` must be at least 1");
-        Architecture::paper(&config.architecture)?;
-        for method in &config.methods {
-            method.objective()?;
-        }
-        match config.task {
-            Task::Signal => ensure!(config.evaluate.histogram.is_some(), "task `signal` needs `evaluate.histogram`"),
-            Task::Circle => ensure!(
-                config.evaluate.n_points.is_some() && config.evaluate.inside.is_some(),
-                "task `circle` needs `evaluate.n_points` and `evaluate.inside`"
-            ),
-        }
-        if let Some(bins) = config.evaluate.histogram {
-            ensure!(
-                bins.low < bins.high && bins.bins > 0,
-                "`evaluate.histogram` needs low < high and at least one bin"
-            );
-        }
+        config.check()?;
         Ok(config)
     }
 

@@ -4,11 +4,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aais_experiments::check::check;
 use aais_experiments::config::Config;
 use aais_experiments::reported::Reported;
 use aais_experiments::reproduce::{self, Request, device, folder, read_cells, targets};
+use aais_experiments::run::CHECKPOINT_SECONDS;
 use aais_experiments::{bench, reproduce::write_report};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
@@ -97,6 +99,9 @@ struct Reproduce {
     /// Settings from this file instead of the paper's
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Seconds between two checkpoints of a cell; 0 for one after every epoch
+    #[arg(long, default_value_t = CHECKPOINT_SECONDS)]
+    checkpoint_seconds: u64,
 }
 
 fn main() -> ExitCode {
@@ -121,11 +126,22 @@ fn run(command: Command) -> Result<ExitCode> {
             if let Some(folder) = args.data_dir {
                 ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
             }
+            let targets = targets(&args.target)?;
+            ensure!(
+                args.config.is_none() || targets.len() == 1,
+                "--config holds one experiment; name its target, not all"
+            );
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let jobs = args.jobs.unwrap_or(cores);
-            let (methods, out) = (args.methods, args.out);
-            let request = Request { seeds: args.seeds, methods, jobs, quick: args.quick, config: args.config, out };
-            for target in targets(&args.target)? {
+            let request = Request {
+                seeds: args.seeds,
+                methods: args.methods,
+                jobs: args.jobs.unwrap_or(cores),
+                quick: args.quick,
+                config: args.config,
+                out: args.out,
+                checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+            };
+            for target in targets {
                 reproduce::reproduce(target, &request)?;
             }
             Ok(ExitCode::SUCCESS)

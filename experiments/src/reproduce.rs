@@ -1,5 +1,6 @@
 //! A target from its config to its report.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -14,7 +15,7 @@ use crate::cell::{Cell, Protocol};
 use crate::config::{Config, TARGETS};
 use crate::report::{self, ReportInput};
 use crate::reported::Reported;
-use crate::run::Job;
+use crate::run::{CHECKPOINT_SECONDS, Job};
 use crate::task::Prepared;
 
 /// What to reproduce and how.
@@ -32,6 +33,8 @@ pub struct Request {
     pub config: Option<PathBuf>,
     /// Where the target's folder lies.
     pub out: PathBuf,
+    /// Time between two checkpoints of a cell.
+    pub checkpoint_every: Duration,
 }
 
 /// The targets that a name means.
@@ -51,28 +54,21 @@ pub fn targets(name: &str) -> Result<Vec<&'static str>> {
 /// # Errors
 /// If the config is wrong, a cell fails, or a file cannot be written; finished cells stay.
 pub fn reproduce(target: &str, request: &Request) -> Result<()> {
-    let config = match &request.config {
-        Some(path) => Config::read(path)?,
-        None => Config::of(target)?,
-    };
-    let mut config = if request.quick { config.quick() } else { config };
-    if let Some(seeds) = request.seeds {
-        ensure!(seeds > 0, "--seeds must be at least 1");
-        config.seeds = seeds;
-    }
+    let config = settings(target, request)?;
     let protocol = if request.quick { Protocol::Quick } else { Protocol::Full };
     let directory = folder(&request.out, target, request.quick);
-    std::fs::create_dir_all(directory.join("cells"))
-        .with_context(|| format!("making {}; choose a folder you may write to with --out", directory.display()))?;
 
     let rows = chosen(&config, &request.methods)?;
-    let prepared = Prepared::new(&config)?;
+    let prepared = Prepared::new(&config).with_context(|| match &request.config {
+        Some(path) => format!("data of config {}", path.display()),
+        None => format!("data of {target}"),
+    })?;
     // Seeds in the outer loop: a table that is cut short has all its rows.
     let jobs: Vec<Job> = (1..=config.seeds)
         .flat_map(|seed| rows.iter().map(move |&row| (seed, row)))
         .map(|(seed, row)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
-            Job { target, config, method, seed, protocol, directory }
+            Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }
         })
         .collect();
     let mut missing = Vec::new();
@@ -81,6 +77,8 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
             missing.push(job);
         }
     }
+    std::fs::create_dir_all(directory.join("cells"))
+        .with_context(|| format!("making {}; choose a folder you may write to with --out", directory.display()))?;
     eprintln!(
         "{}: {} of {} cells to train, {} epochs each{}, {} side by side",
         config.title,
@@ -92,6 +90,25 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     );
     train(&missing, &prepared, request.jobs)?;
     write_report(target, &config, &directory)
+}
+
+/// The config that a request means, with `--quick` and `--seeds` applied.
+fn settings(target: &str, request: &Request) -> Result<Config> {
+    let published = Config::of(target)?;
+    let config = match &request.config {
+        Some(path) => {
+            let config = Config::read(path)?;
+            ensure!(config.task == published.task, "config {}: `task` is not that of {target}", path.display());
+            config
+        }
+        None => published,
+    };
+    let mut config = if request.quick { config.quick() } else { config };
+    if let Some(seeds) = request.seeds {
+        ensure!(seeds > 0, "--seeds must be at least 1");
+        config.seeds = seeds;
+    }
+    Ok(config)
 }
 
 /// Where a target's results lie; quick ones have a folder of their own.
@@ -180,7 +197,9 @@ pub fn read_cells(directory: &Path) -> Result<Vec<Cell>> {
             }
         }
     }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    // A run that was killed may have left a `1.partial.json`.
+    let is_seed = |stem: &OsStr| stem.to_str().is_some_and(|stem| stem.parse::<u64>().is_ok());
+    paths.retain(|path| path.extension() == Some("json".as_ref()) && path.file_stem().is_some_and(is_seed));
     let mut cells = paths.iter().map(|path| Cell::read(path)).collect::<Result<Vec<_>>>()?;
     cells.sort_by(|a, b| (&a.method, a.seed).cmp(&(&b.method, b.seed)));
     Ok(cells)
@@ -225,7 +244,8 @@ pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64) -> Result<(
     let position = chosen(&config, &[row.to_owned()])?;
     let method = &config.methods[position[0]];
     let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
-    let job = |directory| Job { target, config: &config, method, seed, protocol: Protocol::Full, directory };
+    let (protocol, checkpoint_every) = (Protocol::Full, Duration::from_secs(CHECKPOINT_SECONDS));
+    let job = |directory| Job { target, config: &config, method, seed, protocol, directory, checkpoint_every };
     let kept = job(directory).finished()?.with_context(|| {
         format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())
     })?;

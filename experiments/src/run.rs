@@ -18,8 +18,8 @@ use crate::task::Prepared;
 /// Points of a training history that a cell keeps.
 const HISTORY: usize = 40;
 
-/// Time between two checkpoints.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+/// Seconds between two checkpoints, where nothing else is asked for.
+pub const CHECKPOINT_SECONDS: u64 = 5;
 
 /// A cell to train.
 pub struct Job<'a> {
@@ -35,6 +35,8 @@ pub struct Job<'a> {
     pub protocol: Protocol,
     /// The target's folder.
     pub directory: &'a Path,
+    /// Time between two checkpoints.
+    pub checkpoint_every: Duration,
 }
 
 /// What a run keeps in a checkpoint beside the trainer's state.
@@ -117,7 +119,7 @@ impl Job<'_> {
                 note.history.push(diagnostics);
             }
             note.seconds = before + started.elapsed().as_secs_f64();
-            if saved.elapsed() >= CHECKPOINT_EVERY && trainer.epoch() < epochs {
+            if saved.elapsed() >= self.checkpoint_every && trainer.epoch() < epochs {
                 let bytes = trainer.checkpoint(&fingerprint, &serde_json::to_string(&note)?)?.to_bytes()?;
                 write_atomically(&checkpoint_path, &bytes)?;
                 saved = Instant::now();

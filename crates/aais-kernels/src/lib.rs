@@ -8,6 +8,6 @@ mod simd;
 pub mod softmax;
 
 pub use gaussian::{gaussian_log_density, reparameterize};
-pub use mlp::{MlpSpec, Parameter, ParameterRole, mlp};
+pub use mlp::{Activation, MlpSpec, Parameter, ParameterRole, Pullback, mlp, mlp_with_pullback};
 pub use simd::InstructionSet;
 pub use softmax::softmax;

@@ -2,19 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use aais_kernels::{InstructionSet, MlpSpec, mlp, mlp::mlp_on, mlp::reference};
 use candle_core::{DType, Device, Tensor, Var};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-fn uniform(shape: &[usize], rng: &mut ChaCha8Rng) -> Tensor {
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
-
-fn spec(n_in: usize, hidden: &[usize], n_out: usize, n_heads: usize, skip: bool) -> MlpSpec {
-    MlpSpec { n_in, hidden: hidden.to_vec(), n_out, n_heads, skip }
-}
+use common::{relative_error, softplus, spec, uniform};
 
 /// Names of shapes say what they are awkward for.
 fn specs() -> Vec<MlpSpec> {
@@ -26,7 +21,9 @@ fn specs() -> Vec<MlpSpec> {
         spec(2, &[5, 33, 18], 3, 2, true),
         spec(4, &[], 3, 1, false), // no body
         spec(4, &[], 3, 2, true),
-        spec(17, &[6, 1, 9], 2, 3, false), // a normalization over one feature
+        spec(17, &[6, 1, 9], 2, 3, false),        // a normalization over one feature
+        softplus(1, &[50, 100, 50], 1, 1, false), // mix of ALMOND, decoder
+        softplus(3, &[7], 2, 2, true),
     ]
 }
 
@@ -66,15 +63,6 @@ impl Case {
         let of = |leaf: &Var| gradients.get(leaf).cloned().unwrap_or_else(|| leaf.zeros_like().unwrap());
         [y, of(&x), of(&parameters), of(&slope)]
     }
-}
-
-/// The largest difference, relative to the largest exact value.
-fn relative_error(value: &Tensor, exact: &Tensor) -> f64 {
-    let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
-    let (value, exact) = (flat(value), flat(exact));
-    assert_eq!(value.len(), exact.len());
-    let scale = exact.iter().fold(1e-3f64, |most, e| most.max(e.abs()));
-    value.iter().zip(&exact).fold(0.0, |most, (v, e)| f64::max(most, (v - e).abs() / scale))
 }
 
 #[test]

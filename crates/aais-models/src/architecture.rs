@@ -1,6 +1,6 @@
 //! The shapes of the paper's models. Paper, Table 8.
 
-use aais_kernels::MlpSpec;
+use aais_kernels::{Activation, MlpSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -65,13 +65,27 @@ impl Architecture {
     /// Observation to mean and log variance.
     pub fn encoder(&self) -> MlpSpec {
         let hidden = self.hidden.iter().rev().copied().collect();
-        MlpSpec { n_in: self.observed, hidden, n_out: self.latent, n_heads: 2, skip: self.skip_encoder }
+        MlpSpec {
+            n_in: self.observed,
+            hidden,
+            n_out: self.latent,
+            n_heads: 2,
+            skip: self.skip_encoder,
+            activation: Activation::NormPrelu,
+        }
     }
 
     /// Latent point to signal.
     pub fn decoder(&self) -> MlpSpec {
         let hidden = self.hidden.clone();
-        MlpSpec { n_in: self.latent, hidden, n_out: self.signal, n_heads: 1, skip: self.skip_decoder }
+        MlpSpec {
+            n_in: self.latent,
+            hidden,
+            n_out: self.signal,
+            n_heads: 1,
+            skip: self.skip_decoder,
+            activation: Activation::NormPrelu,
+        }
     }
 
     /// Everything trained: both networks, the shared slope, the likelihood's own.

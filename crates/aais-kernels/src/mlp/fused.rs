@@ -1,11 +1,12 @@
-//! The fused network as a candle operation.
+//! The fused network and its pullback as candle operations.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::panel::{CHUNK, PANEL, Plan, Values, backward, collect, forward};
+use super::panel::{Second, backward, collect, forward, pull_back, push_forward};
+use super::plan::{CHUNK, PANEL, Plan, Values};
 use super::spec::MlpSpec;
 use crate::InstructionSet;
 use crate::buffer::{Buffer, f32_slice, with_values};
@@ -24,8 +25,39 @@ pub(super) fn apply(
     slope: &Tensor,
 ) -> Result<Tensor> {
     let keep_tape = x.track_op() || parameters.track_op() || slope.track_op();
-    let operation = Fused { set, spec: spec.clone(), keep_tape, tape: Mutex::new(None) };
+    let operation = Fused { set, spec: spec.clone(), keep_tape, is_pulled_back: false, tapes: Arc::default() };
     x.contiguous()?.apply_op3(&parameters.contiguous()?, &slope.contiguous()?, operation)
+}
+
+/// The network's value, and what its pullback needs.
+pub(super) fn apply_with_pullback(
+    set: InstructionSet,
+    spec: &MlpSpec,
+    x: &Tensor,
+    parameters: &Tensor,
+    slope: &Tensor,
+) -> Result<(Tensor, FusedPullback)> {
+    let tapes = Arc::new(Mutex::new(Tapes::default()));
+    let (parameters, slope) = (parameters.contiguous()?, slope.contiguous()?);
+    let operation = Fused { set, spec: spec.clone(), keep_tape: true, is_pulled_back: true, tapes: Arc::clone(&tapes) };
+    let value = x.contiguous()?.apply_op3(&parameters, &slope, operation)?;
+    let operation = PullBack { set, spec: spec.clone(), parameters: parameters.detach(), slope: slope.detach(), tapes };
+    Ok((value.clone(), FusedPullback { value, operation }))
+}
+
+/// What one evaluation of the network keeps for later passes, panel after panel.
+#[derive(Default)]
+struct Tapes {
+    /// Of the forward pass.
+    values: Option<Buffer>,
+    /// Of the pullback, if it will be differentiated.
+    cotangents: Option<Buffer>,
+    /// Of the pullback's backward pass, for the backward pass of the network that follows it.
+    tangents: Option<Buffer>,
+}
+
+fn lock(tapes: &Mutex<Tapes>) -> Result<MutexGuard<'_, Tapes>> {
+    tapes.lock().map_err(|_| candle_core::Error::Msg("a thread broke down while it held a tape".into()))
 }
 
 struct Fused {
@@ -33,7 +65,9 @@ struct Fused {
     spec: MlpSpec,
     /// Whether a backward pass may follow.
     keep_tape: bool,
-    tape: Mutex<Option<Buffer>>,
+    /// Whether a pullback shares the tapes.
+    is_pulled_back: bool,
+    tapes: Arc<Mutex<Tapes>>,
 }
 
 impl CustomOp3 for Fused {
@@ -57,9 +91,7 @@ impl CustomOp3 for Fused {
         let plan = Plan::new(&self.spec);
         let mut output = vec![0.0; input.len() / plan.n_in * self.spec.width_out()];
         let tape = run_forward(self.set, &plan, input, parameters, slope, self.keep_tape, &mut output);
-        if let (Some(tape), Ok(mut kept)) = (tape, self.tape.lock()) {
-            *kept = Some(tape);
-        }
+        lock(&self.tapes)?.values = tape;
 
         let mut dims = x_layout.dims().to_vec();
         *dims.last_mut().expect("checked to have a last dimension") = self.spec.width_out();
@@ -75,8 +107,9 @@ impl CustomOp3 for Fused {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let plan = Plan::new(&self.spec);
-        let kept = self.tape.lock().ok().and_then(|mut kept| kept.take());
-        let gradients = with_values(parameters, |values| {
+        let mut tapes = lock(&self.tapes)?;
+        let (kept, tangents) = (tapes.values.take(), tapes.tangents.take());
+        let (gradients, tape) = with_values(parameters, |values| {
             let slope_value = with_values(slope, |slope| Ok(slope[0]))?;
             let tape = match kept {
                 Some(tape) => tape,
@@ -91,10 +124,20 @@ impl CustomOp3 for Fused {
                     }
                 }
             };
+            let second = match (&tapes.cotangents, &tangents) {
+                (Some(cotangents), Some(tangents)) => Some((&**cotangents, &**tangents)),
+                _ => None,
+            };
             with_values(gradient, |cotangent| {
-                Ok(run_backward(self.set, &plan, &tape, values, slope_value, cotangent, x.track_op()))
+                let wants_input = x.track_op();
+                let found = run_backward(self.set, &plan, &tape, values, slope_value, cotangent, wants_input, second);
+                Ok((found, tape))
             })
         })?;
+        if self.is_pulled_back {
+            // The graph may be walked again, and its pullback with it.
+            tapes.values = Some(tape);
+        }
 
         let device = x.device();
         let dx = match gradients.input {
@@ -104,6 +147,83 @@ impl CustomOp3 for Fused {
         let dparameters = Tensor::from_vec(gradients.parameters, parameters.shape(), device)?;
         let dslope = Tensor::from_vec(vec![gradients.slope], slope.shape(), device)?;
         Ok((dx, Some(dparameters), Some(dslope)))
+    }
+}
+
+/// The pullback at the point of one evaluation.
+pub(super) struct FusedPullback {
+    value: Tensor,
+    operation: PullBack,
+}
+
+impl FusedPullback {
+    /// Of the network's value, and so of the cotangents.
+    pub fn shape(&self) -> &Shape {
+        self.value.shape()
+    }
+
+    /// `J^T c`. Its gradient reaches the network's input and parameters through the network's value, which is
+    /// therefore an input of the operation: candle then visits the network after the pullback, with all that it needs.
+    pub fn apply(self, cotangent: &Tensor) -> Result<Tensor> {
+        self.value.apply_op2(&cotangent.contiguous()?, self.operation)
+    }
+}
+
+struct PullBack {
+    set: InstructionSet,
+    spec: MlpSpec,
+    parameters: Tensor,
+    slope: Tensor,
+    tapes: Arc<Mutex<Tapes>>,
+}
+
+impl CustomOp2 for PullBack {
+    fn name(&self) -> &'static str {
+        "mlp-pullback"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _value: &CpuStorage,
+        value_layout: &Layout,
+        cotangent: &CpuStorage,
+        cotangent_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let plan = Plan::new(&self.spec);
+        let cotangent = f32_slice(cotangent, cotangent_layout)?;
+        let mut tapes = lock(&self.tapes)?;
+        let Some(tape) = &tapes.values else { bail!("the network kept no tape for its pullback") };
+        let mut output = vec![0.0; cotangent.len() / plan.n_out * plan.n_in];
+        let cotangents = with_values(&self.parameters, |parameters| {
+            let slope = with_values(&self.slope, |slope| Ok(slope[0]))?;
+            Ok(run_pull_back(self.set, &plan, tape, parameters, slope, cotangent, &mut output))
+        })?;
+        tapes.cotangents = Some(cotangents);
+        let mut dims = value_layout.dims().to_vec();
+        *dims.last_mut().expect("checked to have a last dimension") = plan.n_in;
+        Ok((CpuStorage::F32(output), Shape::from(dims)))
+    }
+
+    fn bwd(
+        &self,
+        value: &Tensor,
+        cotangent: &Tensor,
+        _result: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let plan = Plan::new(&self.spec);
+        let mut tapes = lock(&self.tapes)?;
+        let Some(tape) = &tapes.values else { bail!("the network kept no tape for its pullback") };
+        let mut output = vec![0.0; cotangent.elem_count()];
+        let tangents = with_values(&self.parameters, |parameters| {
+            let slope = with_values(&self.slope, |slope| Ok(slope[0]))?;
+            with_values(gradient, |direction| {
+                Ok(run_push_forward(self.set, &plan, tape, parameters, slope, direction, &mut output))
+            })
+        })?;
+        tapes.tangents = Some(tangents);
+        let by_cotangent = Tensor::from_vec(output, cotangent.shape(), cotangent.device())?;
+        Ok((Some(value.zeros_like()?), Some(by_cotangent)))
     }
 }
 
@@ -173,6 +293,88 @@ fn run_forward(
     tape
 }
 
+/// `J^T` on the rows of `cotangent`; returns what it went through.
+fn run_pull_back(
+    set: InstructionSet,
+    plan: &Plan,
+    tape: &[f32],
+    parameters: &[f32],
+    slope: f32,
+    cotangent: &[f32],
+    output: &mut [f32],
+) -> Buffer {
+    let n_panels = tape.len() / plan.tape;
+    let per_group = panels_per_group(n_panels);
+    let mut cotangents = Buffer::take(n_panels * plan.cotangents);
+    let groups = tape
+        .chunks(per_group * plan.tape)
+        .zip(cotangents.chunks_mut(per_group * plan.cotangents))
+        .zip(cotangent.chunks(per_group * PANEL * plan.n_out))
+        .zip(output.chunks_mut(per_group * PANEL * plan.n_in))
+        .collect();
+
+    type Group<'a> = (((&'a [f32], &'a mut [f32]), &'a [f32]), &'a mut [f32]);
+    for_each(groups, |(((tape, cotangents), cotangent), output): Group| {
+        let mut work = Buffer::take(2 * plan.width);
+        let (top, out) = work.split_at_mut(plan.width);
+        let panels = tape.chunks(plan.tape).zip(cotangents.chunks_mut(plan.cotangents));
+        let rows = cotangent.chunks(PANEL * plan.n_out).zip(output.chunks_mut(PANEL * plan.n_in));
+        for ((tape, cotangents), (cotangent, output)) in panels.zip(rows) {
+            to_panel(cotangent, plan.n_out, top);
+            let values = Values { parameters: parameters.as_ptr(), slope };
+            let (tape, cotangents) = (tape.as_ptr(), cotangents.as_mut_ptr());
+            let (from, to) = (top.as_ptr(), out.as_mut_ptr());
+            // The buffers have the sizes that `pull_back` names.
+            dispatch!(set, pull_back, (
+                plan: &Plan, values: Values, tape: *const f32, cotangents: *mut f32, from: *const f32, to: *mut f32,
+            ));
+            from_panel(out, plan.n_in, output);
+        }
+    });
+    cotangents
+}
+
+/// `J` on the rows of `direction`; returns what it went through.
+fn run_push_forward(
+    set: InstructionSet,
+    plan: &Plan,
+    tape: &[f32],
+    parameters: &[f32],
+    slope: f32,
+    direction: &[f32],
+    output: &mut [f32],
+) -> Buffer {
+    let n_panels = tape.len() / plan.tape;
+    let per_group = panels_per_group(n_panels);
+    let mut tangents = Buffer::take(n_panels * plan.tangents);
+    let groups = tape
+        .chunks(per_group * plan.tape)
+        .zip(tangents.chunks_mut(per_group * plan.tangents))
+        .zip(direction.chunks(per_group * PANEL * plan.n_in))
+        .zip(output.chunks_mut(per_group * PANEL * plan.n_out))
+        .collect();
+
+    type Group<'a> = (((&'a [f32], &'a mut [f32]), &'a [f32]), &'a mut [f32]);
+    for_each(groups, |(((tape, tangents), direction), output): Group| {
+        let mut out = Buffer::take(plan.width);
+        let panels = tape.chunks(plan.tape).zip(tangents.chunks_mut(plan.tangents));
+        let rows = direction.chunks(PANEL * plan.n_in).zip(output.chunks_mut(PANEL * plan.n_out));
+        for ((tape, tangents), (direction, output)) in panels.zip(rows) {
+            to_panel(direction, plan.n_in, tangents);
+            let values = Values { parameters: parameters.as_ptr(), slope };
+            let (tape, tangents, to) = (tape.as_ptr(), tangents.as_mut_ptr(), out.as_mut_ptr());
+            // The buffers have the sizes that `push_forward` names.
+            dispatch!(set, push_forward, (
+                plan: &Plan, values: Values, tape: *const f32, tangents: *mut f32, to: *mut f32,
+            ));
+            from_panel(&out, plan.n_out, output);
+        }
+    });
+    tangents
+}
+
+/// `second`: cotangents and tangents of all panels, if a pullback is differentiated too.
+#[expect(clippy::too_many_arguments, reason = "the parts of one pass")]
 fn run_backward(
     set: InstructionSet,
     plan: &Plan,
@@ -181,6 +383,7 @@ fn run_backward(
     slope: f32,
     cotangent: &[f32],
     wants_input: bool,
+    second: Option<(&[f32], &[f32])>,
 ) -> Gradients {
     let n_panels = tape.len() / plan.tape;
     let width_out = plan.width_out();
@@ -200,10 +403,11 @@ fn run_backward(
         .zip(cotangent.chunks(per_group * PANEL * width_out))
         .zip(input_groups.drain(..))
         .zip(&mut sums)
+        .enumerate()
         .collect();
 
-    type Group<'a> = (((&'a [f32], &'a [f32]), &'a mut [f32]), &'a mut (Buffer, f32));
-    for_each(groups, |(((tape, cotangent), input_gradient), (work, slope_sum)): Group| {
+    type Group<'a> = (usize, (((&'a [f32], &'a [f32]), &'a mut [f32]), &'a mut (Buffer, f32)));
+    for_each(groups, |(group, (((tape, cotangent), input_gradient), (work, slope_sum))): Group| {
         work[..plan.accumulators()].fill(0.0);
         let values = Values { parameters: parameters.as_ptr(), slope };
         let chunks = tape.chunks(CHUNK * plan.tape).zip(cotangent.chunks(CHUNK * PANEL * width_out));
@@ -215,10 +419,15 @@ fn run_backward(
             let n_panels = tape.len() / plan.tape;
             let mut place = std::ptr::null_mut();
             let (tape, start, found) = (tape.as_ptr(), work.as_mut_ptr(), &mut place);
+            let first_panel = group * per_group + chunk * CHUNK;
+            let second = second.map(|(cotangents, tangents)| Second {
+                cotangents: cotangents[first_panel * plan.cotangents..].as_ptr(),
+                tangents: tangents[first_panel * plan.tangents..].as_ptr(),
+            });
             // The buffers have the sizes that `backward` names.
             dispatch!(set, backward, (
                 plan: &Plan, values: Values, tape: *const f32, n_panels: usize, start: *mut f32,
-                wants_input: bool, found: &mut *mut f32,
+                wants_input: bool, second: Option<Second>, found: &mut *mut f32,
             ));
             if wants_input {
                 // SAFETY: `place` lies in `work`, which `start` was derived from.

@@ -2,7 +2,7 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::spec::MlpSpec;
+use super::spec::{LayerKind, MlpSpec};
 use super::{LAYER_NORM_EPSILON, check_shapes};
 
 /// [`mlp`](super::mlp) by composed operations, for any floating-point type and device.
@@ -26,9 +26,13 @@ pub fn reference(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor
     for (index, layer) in spec.layers().iter().enumerate() {
         let (n_in, n_out) = (layer.n_in, layer.n_out);
         let mut y = linear(&x, layer.weight, layer.bias, n_out, n_in)?;
-        if let Some(norm) = layer.norm {
-            y = layer_norm(&y, &vector(norm.gain, n_out)?, &vector(norm.shift, n_out)?)?;
-            y = prelu(&y, slope)?;
+        match layer.kind {
+            LayerKind::Output => (),
+            LayerKind::NormPrelu(norm) => {
+                y = layer_norm(&y, &vector(norm.gain, n_out)?, &vector(norm.shift, n_out)?)?;
+                y = prelu(&y, slope)?;
+            }
+            LayerKind::Softplus => y = softplus(&y)?,
         }
         if let Some(skip) = layer.skip {
             let through = linear(&x, skip.through, skip.through_bias, n_out, n_in)?;
@@ -55,4 +59,85 @@ fn layer_norm(x: &Tensor, gain: &Tensor, shift: &Tensor) -> Result<Tensor> {
 fn prelu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
     let positive = x.gt(0.0)?.to_dtype(DType::U8)?;
     positive.where_cond(x, &x.broadcast_mul(slope)?)
+}
+
+/// `log(1 + exp(x))` without overflow.
+fn softplus(x: &Tensor) -> Result<Tensor> {
+    // relu(x) + relu(-x) is |x|, and unlike `abs` has the right gradient at zero.
+    let (positive, negative) = (x.relu()?, x.neg()?.relu()?);
+    &positive + ((&positive + negative)?.neg()?.exp()? + 1.0)?.log()?
+}
+
+/// [`Pullback::apply`](super::Pullback::apply) by composed operations, for any floating-point type and device.
+///
+/// The vector-Jacobian product is written out, because what candle's `backward` returns has no gradients of its own.
+///
+/// # Errors
+/// As [`mlp_with_pullback`](super::mlp_with_pullback).
+pub fn reference_pullback(
+    spec: &MlpSpec,
+    x: &Tensor,
+    parameters: &Tensor,
+    slope: &Tensor,
+    cotangent: &Tensor,
+) -> Result<Tensor> {
+    check_shapes(spec, x, parameters, slope)?;
+    let weight =
+        |offset: usize, n_out: usize, n_in: usize| parameters.narrow(0, offset, n_out * n_in)?.reshape((n_out, n_in));
+    let vector = |offset: usize, length: usize| parameters.narrow(0, offset, length);
+
+    // Forward, keeping what each block's Jacobian depends on.
+    let mut value = x.reshape(((), spec.n_in))?;
+    let layers = spec.layers();
+    let mut linear_values = Vec::with_capacity(layers.len());
+    for layer in &layers {
+        let (n_in, n_out) = (layer.n_in, layer.n_out);
+        let h = value.matmul(&weight(layer.weight, n_out, n_in)?.t()?)?.broadcast_add(&vector(layer.bias, n_out)?)?;
+        let mut y = match layer.kind {
+            LayerKind::Output => h.clone(),
+            LayerKind::Softplus => softplus(&h)?,
+            LayerKind::NormPrelu(norm) => {
+                prelu(&layer_norm(&h, &vector(norm.gain, n_out)?, &vector(norm.shift, n_out)?)?, slope)?
+            }
+        };
+        if let Some(skip) = layer.skip {
+            let through = value.matmul(&weight(skip.through, n_out, n_in)?.t()?)?;
+            let through = through.broadcast_add(&vector(skip.through_bias, n_out)?)?;
+            y = (y.matmul(&weight(skip.outer, n_out, n_out)?.t()?)? + through)?;
+        }
+        linear_values.push(h);
+        value = y;
+    }
+
+    let mut dy = cotangent.reshape(((), spec.n_out))?;
+    for (layer, h) in layers.iter().zip(&linear_values).rev() {
+        let (n_in, n_out) = (layer.n_in, layer.n_out);
+        let da = match layer.skip {
+            Some(skip) => dy.matmul(&weight(skip.outer, n_out, n_out)?)?,
+            None => dy.clone(),
+        };
+        let dh = match layer.kind {
+            LayerKind::Output => da,
+            // The derivative of softplus is 1 / (1 + exp(-h)) = exp(h - softplus(h)).
+            LayerKind::Softplus => (da * (h - softplus(h)?)?.exp()?)?,
+            LayerKind::NormPrelu(norm) => {
+                let (gain, shift) = (vector(norm.gain, n_out)?, vector(norm.shift, n_out)?);
+                let (ones, zeros) = (gain.ones_like()?, gain.zeros_like()?);
+                let normalized = layer_norm(h, &ones, &zeros)?;
+                let n = normalized.broadcast_mul(&gain)?.broadcast_add(&shift)?;
+                let positive = n.gt(0.0)?.to_dtype(DType::U8)?;
+                let dn = positive.where_cond(&da, &da.broadcast_mul(slope)?)?.broadcast_mul(&gain)?;
+                let along = normalized.broadcast_mul(&(&dn * &normalized)?.mean_keepdim(D::Minus1)?)?;
+                let centred = (dn.broadcast_sub(&dn.mean_keepdim(D::Minus1)?)? - along)?;
+                let variance = h.broadcast_sub(&h.mean_keepdim(D::Minus1)?)?.sqr()?.mean_keepdim(D::Minus1)?;
+                centred.broadcast_div(&(variance + f64::from(LAYER_NORM_EPSILON))?.sqrt()?)?
+            }
+        };
+        let mut dx = dh.matmul(&weight(layer.weight, n_out, n_in)?)?;
+        if let Some(skip) = layer.skip {
+            dx = (dx + dy.matmul(&weight(skip.through, n_out, n_in)?)?)?;
+        }
+        dy = dx;
+    }
+    dy.reshape(x.shape())
 }

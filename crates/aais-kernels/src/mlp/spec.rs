@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// A multilayer perceptron of blocks, with one or more output heads on the same body.
 ///
-/// A block is `Linear -> LayerNorm -> PReLU`; with `skip` it becomes
-/// `outer(PReLU(LayerNorm(inner(x)))) + skip(x)`, where `outer` has no bias. Heads are plain linear
+/// A block is `activation(Linear(x))`, see [`Activation`]; with `skip` it becomes
+/// `outer(activation(inner(x))) + skip(x)`, where `outer` has no bias. Heads are plain linear
 /// layers, or blocks when `skip` is set. One PReLU slope, outside the flat parameters, is shared by all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MlpSpec {
@@ -19,6 +19,18 @@ pub struct MlpSpec {
     pub n_heads: usize,
     /// Whether blocks have skip connections.
     pub skip: bool,
+    /// What follows the first linear layer of a block.
+    pub activation: Activation,
+}
+
+/// What follows the first linear layer of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// Layer normalization, then a PReLU whose slope all blocks share.
+    #[default]
+    NormPrelu,
+    /// `log(1 + exp(x))`, without normalization.
+    Softplus,
 }
 
 /// What a parameter is, for initialization and weight decay.
@@ -60,9 +72,17 @@ pub(super) struct Layer {
     pub n_out: usize,
     pub weight: usize,
     pub bias: usize,
-    /// Absent in a plain output layer.
-    pub norm: Option<Norm>,
+    pub kind: LayerKind,
     pub skip: Option<Skip>,
+}
+
+/// What follows a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LayerKind {
+    /// Nothing: a plain output layer.
+    Output,
+    NormPrelu(Norm),
+    Softplus,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,13 +113,13 @@ impl MlpSpec {
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = Listing::default();
         for (index, (n_in, n_out)) in self.body_widths().enumerate() {
-            list.block(&format!("body.{index}"), n_in, n_out, self.skip);
+            list.block(&format!("body.{index}"), n_in, n_out, self);
         }
         let last = self.hidden.last().copied().unwrap_or(self.n_in);
         for head in 0..self.n_heads {
             let name = format!("head.{head}");
             if self.skip {
-                list.block(&name, last, self.n_out, true);
+                list.block(&name, last, self.n_out, self);
             } else {
                 list.linear(&name, last, self.n_out, ParameterRole::OutputWeight);
             }
@@ -121,7 +141,11 @@ impl MlpSpec {
                 n_out,
                 weight: next(),
                 bias: next(),
-                norm: is_block.then(|| Norm { gain: next(), shift: next() }),
+                kind: match self.activation {
+                    _ if !is_block => LayerKind::Output,
+                    Activation::NormPrelu => LayerKind::NormPrelu(Norm { gain: next(), shift: next() }),
+                    Activation::Softplus => LayerKind::Softplus,
+                },
                 skip: (is_block && self.skip).then(|| Skip { outer: next(), through: next(), through_bias: next() }),
             })
             .collect()
@@ -151,11 +175,13 @@ impl Listing {
         self.push(format!("{name}.bias"), &[n_out], Some(n_in), bias);
     }
 
-    fn block(&mut self, name: &str, n_in: usize, n_out: usize, skip: bool) {
+    fn block(&mut self, name: &str, n_in: usize, n_out: usize, spec: &MlpSpec) {
         self.linear(&format!("{name}.linear_1"), n_in, n_out, ParameterRole::BlockWeight);
-        self.push(format!("{name}.norm.weight"), &[n_out], None, ParameterRole::NormGain);
-        self.push(format!("{name}.norm.bias"), &[n_out], None, ParameterRole::NormShift);
-        if skip {
+        if spec.activation == Activation::NormPrelu {
+            self.push(format!("{name}.norm.weight"), &[n_out], None, ParameterRole::NormGain);
+            self.push(format!("{name}.norm.bias"), &[n_out], None, ParameterRole::NormShift);
+        }
+        if spec.skip {
             self.push(format!("{name}.linear_2.weight"), &[n_out, n_out], Some(n_out), ParameterRole::BlockWeight);
             self.linear(&format!("{name}.skip"), n_in, n_out, ParameterRole::SkipPath);
         }

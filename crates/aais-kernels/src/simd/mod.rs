@@ -1,11 +1,13 @@
 //! Vector arithmetic under one trait, and the choice of an instruction set at run time.
 
+mod math;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::sync::OnceLock;
 
+pub(crate) use math::{sigmoid, softplus};
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
@@ -71,6 +73,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// `positive` where `x > 0`, else `other`; `NaN` counts as not positive.
     unsafe fn where_positive(x: Self::V, positive: Self::V, other: Self::V) -> Self::V;
+    /// `2^n` for `x = 1.5 * 2^23 + n`, a sum whose last bits are the integer `n` from -126 to 127.
+    unsafe fn pow2(x: Self::V) -> Self::V;
     /// The sum of the lanes.
     unsafe fn sum(a: Self::V) -> f32;
 

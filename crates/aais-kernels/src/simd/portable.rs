@@ -66,6 +66,10 @@ impl Simd for Portable {
         out
     }
     #[inline(always)]
+    unsafe fn pow2(x: Self::V) -> Self::V {
+        x.map(|x| f32::from_bits((x.to_bits() << 23).wrapping_add(0x3F80_0000)))
+    }
+    #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
         ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))
     }

@@ -52,6 +52,13 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), other, positive) }
     }
     #[inline(always)]
+    unsafe fn pow2(x: Self::V) -> Self::V {
+        unsafe {
+            let shifted = _mm512_slli_epi32::<23>(_mm512_castps_si512(x));
+            _mm512_castsi512_ps(_mm512_add_epi32(shifted, _mm512_set1_epi32(0x3F80_0000)))
+        }
+    }
+    #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
         unsafe { _mm512_reduce_add_ps(a) }
     }
@@ -155,6 +162,13 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn where_positive(x: Self::V, positive: Self::V, other: Self::V) -> Self::V {
         unsafe { _mm256_blendv_ps(other, positive, _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())) }
+    }
+    #[inline(always)]
+    unsafe fn pow2(x: Self::V) -> Self::V {
+        unsafe {
+            let shifted = _mm256_slli_epi32::<23>(_mm256_castps_si256(x));
+            _mm256_castsi256_ps(_mm256_add_epi32(shifted, _mm256_set1_epi32(0x3F80_0000)))
+        }
     }
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {

@@ -1,0 +1,102 @@
+//! What the values of a config may be, once their types are right.
+//!
+//! The settings of a draw are checked by the draw itself, before anything is trained.
+
+use aais_models::Architecture;
+use anyhow::{Result, ensure};
+
+use super::{Config, Data, Evaluate, Method, Task, Train};
+
+impl Config {
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!(self.seeds > 0 && self.quick.seeds > 0, "`seeds` must be at least 1");
+        ensure!(self.train.epochs > 0 && self.quick.epochs > 0, "`epochs` must be at least 1");
+        self.check_data()?;
+        self.train.check()?;
+        self.evaluate.check(self.task)?;
+        self.check_methods()
+    }
+
+    /// The data fit the task and the architecture.
+    fn check_data(&self) -> Result<()> {
+        let (task, width) = match &self.data {
+            Data::Exponential(_) | Data::Mixture(_) => (Task::Signal, 1),
+            Data::Circle(circle) => {
+                positive("noise_variance", circle.noise_variance)?;
+                (Task::Circle, 2)
+            }
+        };
+        ensure!(self.task == task, "`task` does not fit the data that `data.name` names");
+        let observed = Architecture::paper(&self.architecture)?.observed;
+        let name = &self.architecture;
+        ensure!(observed == width, "`architecture` {name} takes rows of width {observed}, the data have {width}");
+        Ok(())
+    }
+
+    fn check_methods(&self) -> Result<()> {
+        ensure!(!self.methods.is_empty(), "there is nothing to train; add a table [[methods]]");
+        for (k, method) in self.methods.iter().enumerate() {
+            method.check()?;
+            let is_new = self.methods[..k].iter().all(|earlier| earlier.row != method.row);
+            ensure!(is_new, "two methods have the row `{}`; each needs a name of its own", method.row);
+        }
+        Ok(())
+    }
+}
+
+impl Train {
+    // The trainer checks these too, but only when the first cell begins.
+    fn check(&self) -> Result<()> {
+        ensure!(self.batch_size > 0, "`batch_size` must be at least 1");
+        positive("learning_rate", self.learning_rate.into())?;
+        let decay = self.weight_decay;
+        ensure!(decay.is_finite() && decay >= 0.0, "`weight_decay` must be zero or a positive number, got {decay}");
+        let rate = self.average_rate;
+        ensure!((0.0..1.0).contains(&rate), "`average_rate` must be at least 0 and below 1, got {rate}");
+        Ok(())
+    }
+}
+
+impl Evaluate {
+    fn check(&self, task: Task) -> Result<()> {
+        ensure!(self.n_generated > 0, "`n_generated` must be at least 1");
+        match task {
+            Task::Signal => {
+                ensure!(self.histogram.is_some(), "task `signal` needs `evaluate.histogram`");
+            }
+            Task::Circle => ensure!(
+                self.n_points.is_some() && self.inside.is_some(),
+                "task `circle` needs `evaluate.n_points` and `evaluate.inside`"
+            ),
+        }
+        if let Some(bins) = self.histogram {
+            ensure!(
+                bins.low < bins.high && bins.bins > 0,
+                "`evaluate.histogram` needs low < high and at least one bin"
+            );
+        }
+        self.inside.map_or(Ok(()), |radius| positive("inside", radius))
+    }
+}
+
+impl Method {
+    /// The row can be a folder, and its method takes its settings.
+    fn check(&self) -> Result<()> {
+        let row = &self.row;
+        let is_name = !row.is_empty() && row.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+        ensure!(is_name, "`row = \"{row}\"` must be made of letters, digits and `-`");
+        ensure!(!row.ends_with("-ema"), "`row = \"{row}\"` must not end in -ema, which marks averaged parameters");
+        self.objective()?;
+        for (name, value) in &self.settings {
+            ensure!(!value.as_float().is_some_and(f64::is_nan), "`{name}` of method `{row}` is not a number");
+            let is_no_count = name == "n_samples" && value.as_integer() == Some(0);
+            ensure!(!is_no_count, "`n_samples` of method `{row}` must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+fn positive(name: &str, value: f64) -> Result<()> {
+    ensure!(value.is_finite() && value > 0.0, "`{name}` must be a positive number, got {value}");
+    Ok(())
+}
