@@ -7,7 +7,7 @@ use crate::exponential::{self, Exponential};
 use crate::mt19937::LegacyRandom;
 use crate::signals::{Component, SignalData, observe};
 
-/// `u` from a stratified mixture of normal distributions, `x = u + e` with `e ~ N(0, noise_std²)`.
+/// `u` from a stratified mixture of normal distributions, `x = u + e` with `e ~ N(0, noise_std²)`. Deviation 12.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mixture {

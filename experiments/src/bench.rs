@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::config::{Config, TARGETS};
 use crate::task::Prepared;
 
-/// Epochs that are timed; the first one warms up.
+/// Epochs that are timed; the best of them counts.
 const EPOCHS: usize = 6;
 
 /// One measured training step.

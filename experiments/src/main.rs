@@ -90,7 +90,7 @@ struct Reproduce {
     /// cpu or cuda
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Folder with downloaded data; these targets need none
+    /// Folder of downloaded data; no target reads it yet: tables 2 and 3 and figure 1 make their data
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Folder for results

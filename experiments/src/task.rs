@@ -55,7 +55,7 @@ impl Law {
 }
 
 impl Prepared {
-    /// Draws the data of a config and brings them into the model's units.
+    /// Draws the data of a config and brings them into the model's units. Deviation 13.
     ///
     /// # Errors
     /// If a setting of the data is out of range.
@@ -99,7 +99,7 @@ impl Prepared {
         Ok(LatentModel::new(self.architecture.clone(), likelihood, &Noise::new(seed).fork("init"), device)?)
     }
 
-    /// Generates from a model and measures.
+    /// Generates from a model and measures. Deviation 14.
     ///
     /// # Errors
     /// If the model generates something that is not finite.
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_likelihood_has_unit_variance_in_the_datas_units() {
-        // METHODS 0.3: 0.5 / variance is 2.412622 (exp) and 1.738279 (mix), and 50 on the circle.
+        // `sd² / 2` of the published `x` (Deviation 13), and `1 / (2 · 0.01)` on the circle.
         for (target, half_precision) in [("table2", 2.412_622), ("table3", 1.738_279), ("figure1", 50.0)] {
             let prepared = Prepared::new(&Config::of(target).unwrap()).unwrap();
             assert!((0.5 / prepared.noise_variance - half_precision).abs() < 1e-6, "{target}");

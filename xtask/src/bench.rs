@@ -18,17 +18,17 @@ pub struct Bench {
 
 #[derive(Subcommand)]
 enum Piece {
-    /// One training step of each method
+    /// One training step of AAIS on each task
     Step(Step),
 }
 
 #[derive(Args)]
 struct Step {
-    /// Task whose networks and batch are timed [default: the binary's]
+    /// Task whose networks and batch are timed: exp, mix or circle [default: all]
     #[arg(long)]
     task: Option<String>,
 
-    /// Threads of the kernels [default: the binary's]
+    /// Threads of the kernels [default: 1]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<u32>>,
 

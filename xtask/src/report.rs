@@ -19,6 +19,10 @@ pub struct Report {
     /// Folder of results [default: target/reproduce]
     #[arg(long, value_name = "DIR", value_parser = path_from_here)]
     out: Option<PathBuf>,
+
+    /// The cells of `reproduce --quick`
+    #[arg(long)]
+    quick: bool,
 }
 
 impl Report {
@@ -32,6 +36,9 @@ impl Report {
         if let Some(out) = &self.out {
             arguments.extend(["--out".into(), out.into()]);
         }
+        if self.quick {
+            arguments.push("--quick".into());
+        }
         arguments
     }
 }
@@ -41,8 +48,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_reaches_the_binary() {
-        let report = Report { target: Target::Figure3, out: Some("target/r".into()) };
-        assert_eq!(report.arguments(), ["report", "table3", "--out", "target/r"]);
+    fn every_flag_reaches_the_binary() {
+        let report = Report { target: Target::Figure3, out: Some("target/r".into()), quick: true };
+        assert_eq!(report.arguments(), ["report", "table3", "--out", "target/r", "--quick"]);
     }
 }

@@ -17,6 +17,17 @@ pub trait LogDensity {
     /// # Errors
     /// As [`log_density`](Self::log_density).
     fn score(&self, z: &Tensor) -> Result<Tensor>;
+
+    /// Both at once, `(B, M)` and `(B, M, d)`, where they share work.
+    ///
+    /// The score of the densities of this workspace carries gradients here, for methods that differentiate a
+    /// Langevin drift. The default, for a density of your own, gives the detached one.
+    ///
+    /// # Errors
+    /// As [`log_density`](Self::log_density).
+    fn log_density_and_score(&self, z: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.log_density(z)?, self.score(z)?))
+    }
 }
 
 /// A density that can be sampled with gradients to its parameters.

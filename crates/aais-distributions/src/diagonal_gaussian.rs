@@ -55,8 +55,11 @@ impl LogDensity for DiagonalGaussian {
     }
 
     fn score(&self, z: &Tensor) -> Result<Tensor> {
-        let (mean, log_variance) = (self.mean.detach().unsqueeze(1)?, self.log_variance.detach().unsqueeze(1)?);
-        z.detach().broadcast_sub(&mean)?.broadcast_mul(&log_variance.neg()?.exp()?)?.neg()
+        aais_kernels::gaussian_score(&z.detach(), &self.mean.detach(), &self.log_variance.detach())
+    }
+
+    fn log_density_and_score(&self, z: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.log_density(z)?, aais_kernels::gaussian_score(z, &self.mean, &self.log_variance)?))
     }
 }
 

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use sha2::{Digest, Sha256};
 
-/// Random numbers addressed by names and positions, not by how many were drawn before.
+/// Random numbers addressed by names and positions, not by how many were drawn before. Deviation 11.
 ///
 /// Each address is the key of a ChaCha8 stream: the SHA-256 of its parent's key and its name. So a draw
 /// added in one place moves none elsewhere, a resumed run needs no saved generator, and nothing depends on threads.
@@ -50,6 +50,15 @@ impl Noise {
     /// If the tensor cannot be put on the device.
     pub fn standard_normal(&mut self, shape: &[usize], device: &Device) -> Result<Tensor> {
         let values: Vec<f32> = StandardNormal.sample_iter(&mut self.stream).take(shape.iter().product()).collect();
+        Tensor::from_vec(values, shape, device)
+    }
+
+    /// Values uniform on `[0, 1)`, of a shape.
+    ///
+    /// # Errors
+    /// If the tensor cannot be put on the device.
+    pub fn uniform_tensor(&mut self, shape: &[usize], device: &Device) -> Result<Tensor> {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| self.stream.random::<f32>()).collect();
         Tensor::from_vec(values, shape, device)
     }
 

@@ -34,4 +34,8 @@ impl LogDensity for StandardNormal {
     fn score(&self, z: &Tensor) -> Result<Tensor> {
         z.detach().neg()
     }
+
+    fn log_density_and_score(&self, z: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.log_density(z)?, z.neg()?))
+    }
 }

@@ -18,7 +18,7 @@ pub fn weights(log_weights: &Tensor, power: f64) -> Result<Tensor> {
     aais_kernels::softmax(&(log_weights * power)?)
 }
 
-/// When a row's weights count as vanished, so that plain Monte Carlo takes over. Paper, Eq. 18.
+/// When a row's weights count as vanished, so that plain Monte Carlo takes over. Paper, Eq. 18; Deviation 4.
 ///
 /// In log space the weights never vanish: a row's largest survives normalization however small it is.
 /// The paper's computation is not in log space, and falls back where every `(p(x ∣ zᵢ) p(zᵢ))^λ` underflows to zero.

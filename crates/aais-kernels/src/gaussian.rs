@@ -207,6 +207,100 @@ impl CustomOp3 for LogDensity {
     }
 }
 
+/// `d log N(z; mean, exp(log_variance)) / dz`, `-(z - mean) exp(-log_variance)`: shapes as in [`gaussian_log_density`], to `(B, M, d)`.
+///
+/// It has gradients of its own, for all three.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn gaussian_score(z: &Tensor, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    if check(z, mean, log_variance)? {
+        z.contiguous()?.apply_op3(&mean.contiguous()?, &log_variance.contiguous()?, Score)
+    } else {
+        gaussian_score_reference(z, mean, log_variance)
+    }
+}
+
+/// [`gaussian_score`] by composed operations.
+///
+/// # Errors
+/// As [`gaussian_score`].
+pub fn gaussian_score_reference(z: &Tensor, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    let (mean, precision) = (mean.unsqueeze(1)?, log_variance.neg()?.exp()?.unsqueeze(1)?);
+    z.broadcast_sub(&mean)?.broadcast_mul(&precision)?.neg()
+}
+
+struct Score;
+
+impl CustomOp3 for Score {
+    fn name(&self) -> &'static str {
+        "gaussian_score"
+    }
+
+    fn cpu_fwd(
+        &self,
+        z: &CpuStorage,
+        l1: &Layout,
+        mean: &CpuStorage,
+        l2: &Layout,
+        log_variance: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, n_samples, width) = l1.shape().dims3()?;
+        let (z, mean, log_variance) = (f32_slice(z, l1)?, f32_slice(mean, l2)?, f32_slice(log_variance, l3)?);
+        let mut values = Vec::with_capacity(z.len());
+        let mut precision = vec![0.0; width];
+        let parameters = mean.chunks_exact(width).zip(log_variance.chunks_exact(width));
+        for (z, (mean, log_variance)) in z.chunks_exact(n_samples * width).zip(parameters) {
+            inverse_of(log_variance, &mut precision);
+            if let (&[mean], &[precision]) = (mean, &precision[..]) {
+                values.extend(z.iter().map(|z| (mean - z) * precision));
+                continue;
+            }
+            for z in z.chunks_exact(width) {
+                values.extend(z.iter().zip(mean).zip(&precision).map(|((z, mean), precision)| (mean - z) * precision));
+            }
+        }
+        Ok((CpuStorage::F32(values), l1.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        z: &Tensor,
+        mean: &Tensor,
+        log_variance: &Tensor,
+        score: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (rows, n_samples, width) = z.dims3()?;
+        let mut dz = vec![0.0; z.elem_count()];
+        let (mut dmean, mut dlog_variance) = (vec![0.0; rows * width], vec![0.0; rows * width]);
+        let mut precision = vec![0.0; width];
+        let mut pull = |log_variance: &[f32], score: &[f32], gradient: &[f32]| {
+            for b in 0..rows {
+                inverse_of(&log_variance[b * width..][..width], &mut precision);
+                let (dmean, dlog) = (&mut dmean[b * width..][..width], &mut dlog_variance[b * width..][..width]);
+                for sample in 0..n_samples {
+                    let start = (b * n_samples + sample) * width;
+                    for j in 0..width {
+                        let pulled = gradient[start + j] * precision[j];
+                        dz[start + j] = -pulled;
+                        dmean[j] += pulled;
+                        dlog[j] -= gradient[start + j] * score[start + j];
+                    }
+                }
+            }
+            Ok(())
+        };
+        with_values(log_variance, |log_variance| {
+            with_values(score, |score| with_values(gradient, |gradient| pull(log_variance, score, gradient)))
+        })?;
+        let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
+        let (dz, dmean, dlog_variance) = (tensor(dz, z)?, tensor(dmean, mean)?, tensor(dlog_variance, log_variance)?);
+        Ok((Some(dz), mean.track_op().then_some(dmean), log_variance.track_op().then_some(dlog_variance)))
+    }
+}
+
 /// `exp(-log_variance)`.
 fn inverse_of(log_variance: &[f32], precision: &mut [f32]) {
     for (precision, log_variance) in precision.iter_mut().zip(log_variance) {

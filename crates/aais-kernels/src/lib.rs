@@ -7,7 +7,7 @@ pub mod peak;
 mod simd;
 pub mod softmax;
 
-pub use gaussian::{gaussian_log_density, reparameterize};
+pub use gaussian::{gaussian_log_density, gaussian_score, reparameterize};
 pub use mlp::{Activation, MlpSpec, Parameter, ParameterRole, Pullback, mlp, mlp_with_pullback};
 pub use simd::InstructionSet;
 pub use softmax::softmax;

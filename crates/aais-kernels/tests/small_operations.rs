@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use aais_kernels::softmax::{reference, softmax};
-use aais_kernels::{gaussian, gaussian_log_density, reparameterize};
+use aais_kernels::{gaussian, gaussian_log_density, gaussian_score, reparameterize};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -49,6 +49,16 @@ fn gaussian_log_density_equals_the_reference() {
         let inputs = [uniform(&[rows, n_samples, width], 1), uniform(&[rows, width], 2), uniform(&[rows, width], 3)];
         let fused = run(DType::F32, &inputs, |x| gaussian_log_density(&x[0], &x[1], &x[2]));
         let exact = run(DType::F64, &inputs, |x| gaussian::gaussian_log_density_reference(&x[0], &x[1], &x[2]));
+        assert_close(&fused, &exact);
+    }
+}
+
+#[test]
+fn gaussian_score_equals_the_reference() {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 3)] {
+        let inputs = [uniform(&[rows, n_samples, width], 1), uniform(&[rows, width], 2), uniform(&[rows, width], 3)];
+        let fused = run(DType::F32, &inputs, |x| gaussian_score(&x[0], &x[1], &x[2]));
+        let exact = run(DType::F64, &inputs, |x| gaussian::gaussian_score_reference(&x[0], &x[1], &x[2]));
         assert_close(&fused, &exact);
     }
 }

@@ -13,7 +13,7 @@ pub trait Likelihood: Send {
     fn log_likelihood(&self, signal: &Tensor, batch: &Batch) -> Result<Tensor>;
 }
 
-/// `x ~ N(u, variance I)`, with its constant.
+/// `x ~ N(u, variance I)`, with its constant. Deviation 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Normal {
     /// Known noise variance, in squared units of the data the model sees.

@@ -8,10 +8,10 @@ use crate::architecture::Architecture;
 use crate::likelihood::Likelihood;
 use crate::network::{Network, decay_mask, initial_parameters};
 
-/// Bounds of the encoder's log variance, as in the authors' code.
+/// Bounds of the encoder's log variance, as in the authors' code. Deviation 7.
 const LOG_VARIANCE_BOUND: f64 = 20.0;
 
-/// torch's initial slope of a PReLU.
+/// torch's initial slope of a PReLU. Deviation 6.
 const INITIAL_SLOPE: f32 = 0.25;
 
 /// Some rows of a data set.

@@ -39,6 +39,7 @@ impl Network {
 }
 
 /// torch's default initialization: linear weights and biases uniform within `1 / sqrt(fan_in)`, gains one, shifts zero.
+/// Deviation 8.
 pub(crate) fn initial_parameters(spec: &MlpSpec, noise: &mut Noise) -> Vec<f32> {
     let mut values = Vec::with_capacity(spec.n_parameters());
     for parameter in spec.parameters() {
@@ -58,7 +59,7 @@ pub(crate) fn initial_parameters(spec: &MlpSpec, noise: &mut Noise) -> Vec<f32> 
 
 /// Which parameters weight decay reaches: the weights within blocks, or everything where no block has a skip path.
 ///
-/// METHODS, section 7; Parhi and Nowak (2023) penalize a block's two weights and leave the skip path free.
+/// Deviation 9; Parhi and Nowak (2023) penalize a block's two weights and leave the skip path free.
 pub(crate) fn decay_mask(spec: &MlpSpec, model_has_skips: bool) -> Vec<bool> {
     let decays = |role| !model_has_skips || role == ParameterRole::BlockWeight;
     spec.parameters().iter().flat_map(|p| std::iter::repeat_n(decays(p.role), p.range.len())).collect()

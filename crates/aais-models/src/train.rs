@@ -103,7 +103,7 @@ impl Trainer {
         Ok(Some(result))
     }
 
-    /// One pass over the data in a random order of its own.
+    /// One pass over the data in a random order of its own. Deviation 10.
     ///
     /// # Errors
     /// [`Error::NonFinite`] at the first NaN or infinity, the parameters still those of the step before.
@@ -124,7 +124,7 @@ impl Trainer {
         Ok(EpochMeans { epoch: self.epoch, values: sums.into_iter().map(|(name, sum)| (name, sum / n)).collect() })
     }
 
-    /// One batch forward and backward and one step of Adam on everything; returns loss and diagnostics.
+    /// One batch forward and backward and one step of Adam on everything; returns loss and diagnostics. Deviation 5.
     fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), self.data.device())?;
@@ -247,6 +247,7 @@ fn set_parameters(model: &LatentModel, values: &[Vec<f32>]) -> Result<()> {
     Ok(())
 }
 
+/// The plain mean for the first `1 / rate` steps, exponential from then on. Deviation 15.
 fn move_average(average: &mut [f32], values: &[f32], rate: f32, step: u64) {
     #[expect(clippy::cast_precision_loss, reason = "only its size matters")]
     let rate = rate.max(1.0 / step as f32);

@@ -1,31 +1,8 @@
 //! Mean and standard deviation of a metric over training seeds.
 
+pub use aais_metrics::Summary;
+
 use crate::cell::{Cell, Outcome};
-
-/// What a method's runs gave for one metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
-    /// Seeds.
-    pub n: usize,
-    /// Mean over seeds.
-    pub mean: f64,
-    /// Standard deviation over seeds, with divisor `n - 1`; none of a single seed.
-    pub sd: Option<f64>,
-}
-
-impl Summary {
-    /// Of these values, one a seed; none of no values.
-    pub fn of(values: &[f64]) -> Option<Self> {
-        let n = values.len();
-        if n == 0 {
-            return None;
-        }
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
-        Some(Self { n, mean, sd })
-    }
-}
 
 /// A method's cells with their outcomes, by seed; `<method>-ema` gives the averaged outcomes of `<method>`.
 pub fn outcomes<'a>(cells: &'a [Cell], method: &str) -> Vec<(&'a Cell, &'a Outcome)> {
@@ -39,10 +16,16 @@ pub fn outcomes<'a>(cells: &'a [Cell], method: &str) -> Vec<(&'a Cell, &'a Outco
     found
 }
 
-/// Mean and spread of a metric over a method's seeds; none if no cell has it.
+/// Mean and spread of a metric over a method's seeds; none if no cell has it. Deviation 14.
 pub fn summarize(cells: &[Cell], method: &str, metric: &str) -> Option<Summary> {
     let values = outcomes(cells, method).into_iter().filter_map(|(_, outcome)| outcome.metrics.get(metric).copied());
-    Summary::of(&values.collect::<Vec<f64>>())
+    let values: Vec<f64> = values.collect();
+    if values.is_empty() {
+        return None;
+    }
+    // What is not finite must fail its claims, not look like a method that has not run.
+    let not_finite = Summary { n: values.len(), mean: f64::NAN, sd: None };
+    Some(aais_metrics::summarize(&values).unwrap_or(not_finite))
 }
 
 #[cfg(test)]
@@ -51,12 +34,10 @@ mod tests {
     use crate::report::fake;
 
     #[test]
-    fn the_deviation_divides_by_n_minus_one() {
-        let summary = Summary::of(&[1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert_eq!((summary.n, summary.mean), (4, 2.5));
-        assert!((summary.sd.unwrap() - (5.0_f64 / 3.0).sqrt()).abs() < 1e-15);
-        assert_eq!(Summary::of(&[7.0]).unwrap().sd, None);
-        assert_eq!(Summary::of(&[]), None);
+    fn a_value_that_is_not_finite_leaves_no_mean() {
+        let cells = [(1, 0.1), (2, f64::INFINITY)].map(|(seed, ks)| fake::cell("table2", "aais", seed, &[("ks", ks)]));
+        let summary = summarize(&cells, "aais", "ks").unwrap();
+        assert!(summary.n == 2 && summary.mean.is_nan() && summary.sd.is_none(), "{summary:?}");
     }
 
     #[test]

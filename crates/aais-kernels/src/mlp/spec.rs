@@ -6,7 +6,7 @@ use std::ops::Range;
 ///
 /// A block is `activation(Linear(x))`, see [`Activation`]; with `skip` it becomes
 /// `outer(activation(inner(x))) + skip(x)`, where `outer` has no bias. Heads are plain linear
-/// layers, or blocks when `skip` is set. One PReLU slope, outside the flat parameters, is shared by all.
+/// layers, or blocks when `skip` is set. One PReLU slope, outside the flat parameters, is shared by all. Deviation 6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MlpSpec {
     /// Width of the input.

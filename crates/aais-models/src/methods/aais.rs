@@ -9,11 +9,11 @@ use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step};
 use crate::schedule::Schedule;
 
-/// Which gradient the importance weights carry to the encoder (METHODS, section 4.3).
+/// Which gradient the importance weights carry to the encoder. Deviation 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightGradient {
-    /// That of the prior's factor only, as in the authors' code. Deviation 3.
+    /// That of the prior's factor only, as in the authors' code.
     Published,
     /// None; the encoder then matches the posterior's mean and variance.
     Stopped,
