@@ -12,6 +12,18 @@ pub struct AdamSettings {
     pub weight_decay: f32,
 }
 
+/// Settings of stochastic gradient descent with momentum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SgdSettings {
+    /// Step length.
+    pub learning_rate: f32,
+    /// Share of the last step's direction that is kept.
+    pub momentum: f32,
+    /// Factor of the parameters that is added to their gradients.
+    pub weight_decay: f32,
+}
+
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
@@ -37,6 +49,31 @@ impl Adam {
     /// Begins a step; then call [`update`](Self::update) once for each vector.
     pub fn begin_step(&mut self) {
         self.step += 1;
+    }
+
+    /// Forgets all moments and steps.
+    pub fn begin_anew(&mut self) {
+        self.step = 0;
+        self.first.iter_mut().chain(&mut self.second).for_each(|moments| moments.fill(0.0));
+    }
+
+    /// One step of stochastic gradient descent instead: the first moments hold its momentum.
+    ///
+    /// As in torch, weight decay joins the gradient before the momentum.
+    pub fn descend(
+        &mut self,
+        vector: usize,
+        settings: &SgdSettings,
+        values: &mut [f32],
+        gradient: &[f32],
+        decays: &[bool],
+    ) {
+        let parts = values.iter_mut().zip(gradient).zip(decays).zip(&mut self.first[vector]);
+        for (((value, gradient), decays), momentum) in parts {
+            let gradient = gradient + if *decays { settings.weight_decay * *value } else { 0.0 };
+            *momentum = settings.momentum * *momentum + gradient;
+            *value -= settings.learning_rate * *momentum;
+        }
     }
 
     /// Moves one vector against its gradient; `decays` says which values weight decay reaches.
@@ -86,6 +123,21 @@ mod tests {
         // Coupled: the step's length is the learning rate whatever the decay; decoupled would give 0.95.
         assert!((values[0] - 0.9).abs() < 1e-6, "{values:?}");
         assert_eq!(values[1], 1.0);
+    }
+
+    #[test]
+    fn descent_follows_torchs_recursion() {
+        let mut optimizer = Adam::new(&[1]);
+        let settings = SgdSettings { learning_rate: 0.5, momentum: 0.1, weight_decay: 0.2 };
+        let mut values = [1.0];
+        optimizer.descend(0, &settings, &mut values, &[0.8], &[true]);
+        // Gradient 0.8 + 0.2 = 1, the first momentum too.
+        assert!((values[0] - 0.5f32).abs() < 1e-7);
+        optimizer.descend(0, &settings, &mut values, &[0.0], &[false]);
+        assert!((values[0] - (0.5f32 - 0.5 * 0.1)).abs() < 1e-7);
+        optimizer.begin_anew();
+        optimizer.descend(0, &settings, &mut values, &[0.0], &[false]);
+        assert!((values[0] - 0.45f32).abs() < 1e-7);
     }
 
     #[test]

@@ -13,13 +13,13 @@ mod objective;
 mod schedule;
 mod train;
 
-pub use adam::{Adam, AdamSettings};
+pub use adam::{Adam, AdamSettings, SgdSettings};
 pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use likelihood::{Likelihood, Normal};
 pub use model::{Batch, Joint, LatentModel, Parameters};
 pub use network::Network;
-pub use objective::{Loss, Objective, Step};
+pub use objective::{Loss, Objective, Rule, Step, Update};
 pub use schedule::{Progress, Schedule};
 pub use train::{EpochMeans, TrainSettings, Trainer};

@@ -2,7 +2,7 @@
 
 use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
 use aais_kernels::MlpSpec;
-use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
 use crate::likelihood::Likelihood;
@@ -179,9 +179,14 @@ impl LogDensity for Joint<'_> {
     }
 
     fn score(&self, z: &Tensor) -> Result<Tensor> {
-        let z = Var::from_tensor(&z.detach())?;
-        let gradients = self.frozen().log_density(&z)?.sum_all()?.backward()?;
-        let zero = || Tensor::zeros(z.shape(), DType::F32, z.device());
-        gradients.get(&z).map_or_else(zero, |gradient| Ok(gradient.detach()))
+        Ok(self.frozen().log_density_and_score(&z.detach())?.1.detach())
+    }
+
+    fn log_density_and_score(&self, z: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (signal, pullback) = self.decoder.forward_with_pullback(z)?;
+        let (log_prior, prior_score) = StandardNormal.log_density_and_score(z)?;
+        let log_density = (self.likelihood.log_likelihood(&signal, self.batch)? + log_prior)?;
+        let score = (pullback.apply(&self.likelihood.score(&signal, self.batch)?)? + prior_score)?;
+        Ok((log_density, score))
     }
 }

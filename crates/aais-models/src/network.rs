@@ -1,7 +1,7 @@
 //! A network: its shape, one flat parameter tensor, and the shared slope.
 
 use aais_distributions::Noise;
-use aais_kernels::{MlpSpec, ParameterRole, mlp};
+use aais_kernels::{MlpSpec, ParameterRole, Pullback, mlp, mlp_with_pullback};
 use candle_core::{Result, Tensor};
 
 /// A multilayer perceptron with its parameters; cloning shares them.
@@ -29,6 +29,14 @@ impl Network {
     /// If the shape does not fit.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         mlp(&self.spec, x, &self.parameters, &self.slope)
+    }
+
+    /// [`forward`](Self::forward), and what carries cotangents of the output back to `x`, for networks of one head.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_with_pullback(&self, x: &Tensor) -> Result<(Tensor, Pullback)> {
+        mlp_with_pullback(&self.spec, x, &self.parameters, &self.slope)
     }
 
     /// The same map, its parameters taking no gradient: `η = θₙ` of Algorithms 2 and 3.

@@ -1,10 +1,14 @@
 //! What a method is: a loss for one step.
 
+use std::collections::BTreeMap;
+
 use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
+use crate::adam::{AdamSettings, SgdSettings};
 use crate::model::{Batch, LatentModel};
 use crate::schedule::Progress;
+use crate::train::TrainSettings;
 
 /// One step's batch, randomness and place in training.
 pub struct Step<'a> {
@@ -47,6 +51,30 @@ impl Loss {
     }
 }
 
+/// How the parameters move in one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The optimizer and its settings.
+    pub rule: Rule,
+    /// The gradients of all parameters together are shortened to this length if they are longer; infinity for never.
+    pub longest_gradient: f64,
+}
+
+/// An optimizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// See [`Adam`](crate::Adam).
+    Adam(AdamSettings),
+    /// Stochastic gradient descent with momentum, as in torch.
+    Sgd(SgdSettings),
+}
+
+impl From<Rule> for Update {
+    fn from(rule: Rule) -> Self {
+        Self { rule, longest_gradient: f64::INFINITY }
+    }
+}
+
 /// A training method; what it holds fixed is detached or frozen in its own file.
 pub trait Objective: Send {
     /// The loss of one step.
@@ -54,4 +82,22 @@ pub trait Objective: Send {
     /// # Errors
     /// If a tensor operation fails.
     fn loss(&mut self, model: &LatentModel, step: &mut Step) -> Result<Loss>;
+
+    /// How the parameters move after this step; Adam throughout unless the method has its own schedule.
+    fn update(&self, _progress: Progress, settings: &TrainSettings) -> Update {
+        Rule::Adam(settings.adam()).into()
+    }
+
+    /// Whether the optimizer forgets its moments before this epoch, counted from 0.
+    fn begins_anew(&self, _epoch: usize) -> bool {
+        false
+    }
+
+    /// What the method carries from step to step, by name; it goes into checkpoints.
+    fn state(&self) -> BTreeMap<String, Vec<f32>> {
+        BTreeMap::new()
+    }
+
+    /// Takes back what [`state`](Self::state) gave.
+    fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
 }

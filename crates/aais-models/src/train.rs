@@ -10,8 +10,11 @@ use crate::adam::{Adam, AdamSettings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::model::{Batch, LatentModel};
-use crate::objective::{Objective, Step};
+use crate::objective::{Objective, Rule, Step};
 use crate::schedule::Progress;
+
+/// Front of the names in a checkpoint that belong to the method.
+const METHOD: &str = "method.";
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,13 @@ pub struct TrainSettings {
     ///
     /// Until `1 / rate` steps are done the average is the plain mean, so that it does not remember the initialization.
     pub average_rate: f32,
+}
+
+impl TrainSettings {
+    /// Adam as these settings have it.
+    pub fn adam(&self) -> AdamSettings {
+        AdamSettings { learning_rate: self.learning_rate, weight_decay: self.weight_decay }
+    }
 }
 
 /// Means over the rows of one epoch.
@@ -109,6 +119,9 @@ impl Trainer {
     /// [`Error::NonFinite`] at the first NaN or infinity, the parameters still those of the step before.
     pub fn run_epoch(&mut self) -> Result<EpochMeans> {
         let n_rows = self.data.dim(0)?;
+        if self.objective.begins_anew(self.epoch) {
+            self.adam.begin_anew();
+        }
         let order = self.noise.fork("shuffle").at(self.epoch, 0).permutation(n_rows);
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
         for (step, rows) in order.chunks(self.settings.batch_size).enumerate() {
@@ -146,28 +159,33 @@ impl Trainer {
         }
 
         let gradients = loss.value.backward()?;
+        // What the loss does not depend on has no gradient and stays where it is.
         let mut updates = Vec::with_capacity(3);
-        for (name, variable) in self.model.variables() {
-            let gradient = match gradients.get(variable) {
-                Some(gradient) => gradient.flatten_all()?.to_vec1::<f32>()?,
-                None => vec![0.0; variable.elem_count()],
-            };
+        for (vector, (name, variable)) in self.model.variables().into_iter().enumerate() {
+            let Some(gradient) = gradients.get(variable) else { continue };
+            let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
             if let Some(value) = gradient.iter().find(|value| !value.is_finite()) {
                 return Err(non_finite(&format!("the gradient of the {name}"), *value));
             }
-            updates.push((variable, gradient));
+            updates.push((vector, variable, gradient));
         }
 
+        let update = self.objective.update(progress, &self.settings);
+        shorten(updates.iter_mut().map(|(_, _, gradient)| gradient.as_mut_slice()), update.longest_gradient);
         self.adam.begin_step();
-        let settings =
-            AdamSettings { learning_rate: self.settings.learning_rate, weight_decay: self.settings.weight_decay };
-        for (vector, (variable, gradient)) in updates.into_iter().enumerate() {
+        for (vector, variable, gradient) in updates {
             let mut values = variable.to_vec1::<f32>()?;
-            self.adam.update(vector, &settings, &mut values, &gradient, &self.decay_masks[vector]);
-            if let Some(average) = &mut self.average {
-                move_average(&mut average[vector], &values, self.settings.average_rate, self.adam.step);
+            let decays = &self.decay_masks[vector];
+            match update.rule {
+                Rule::Adam(settings) => self.adam.update(vector, &settings, &mut values, &gradient, decays),
+                Rule::Sgd(settings) => self.adam.descend(vector, &settings, &mut values, &gradient, decays),
             }
             variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
+        }
+        if let Some(average) = &mut self.average {
+            for (average, values) in average.iter_mut().zip(parameters(&self.model)?) {
+                move_average(average, &values, self.settings.average_rate, self.adam.step);
+            }
         }
 
         let diagnostics = loss.diagnostics.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -188,6 +206,9 @@ impl Trainer {
             if let Some(average) = &self.average {
                 vectors.insert(format!("average.{name}"), average[index].clone());
             }
+        }
+        for (name, values) in self.objective.state() {
+            vectors.insert(format!("{METHOD}{name}"), values);
         }
         let (fingerprint, note) = (fingerprint.to_owned(), note.to_owned());
         Ok(Checkpoint { epoch: self.epoch, adam_step: self.adam.step, fingerprint, note, vectors })
@@ -211,6 +232,9 @@ impl Trainer {
         let (values, first, second) = (vectors("")?, vectors("adam.first.")?, vectors("adam.second.")?);
         let average = if self.average.is_some() { Some(vectors("average.")?) } else { None };
 
+        let of_method =
+            checkpoint.vectors.iter().filter_map(|(name, values)| Some((name.strip_prefix(METHOD)?, values)));
+        self.objective.restore(of_method.map(|(name, values)| (name.to_owned(), values.clone())).collect());
         set_parameters(&self.model, &values)?;
         self.adam = Adam { step: checkpoint.adam_step, first, second };
         self.average = average;
@@ -234,6 +258,20 @@ fn check(settings: &TrainSettings) -> Result<()> {
         return wrong("average_rate", "at least 0 and below 1", settings.average_rate.to_string());
     }
     Ok(())
+}
+
+/// Scales gradients that are together longer than `longest` to that length, as torch does.
+fn shorten<'a>(gradients: impl Iterator<Item = &'a mut [f32]>, longest: f64) {
+    if longest == f64::INFINITY {
+        return;
+    }
+    let mut gradients: Vec<&mut [f32]> = gradients.collect();
+    let squares: f64 = gradients.iter().flat_map(|g| g.iter()).map(|g| f64::from(*g).powi(2)).sum();
+    let factor = longest / (squares.sqrt() + 1e-6);
+    if factor < 1.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "gradients are in single precision")]
+        gradients.iter_mut().flat_map(|g| g.iter_mut()).for_each(|g| *g *= factor as f32);
+    }
 }
 
 fn parameters(model: &LatentModel) -> Result<Vec<Vec<f32>>> {

@@ -1,5 +1,7 @@
 //! The linear-Gaussian model, where every quantity is known: `z ~ N(0, 1)`, `x | z ~ N(a z + b, s2)`.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use aais_models::{Architecture, Batch, LatentModel, Normal, Parameters};
 use candle_core::{Device, Tensor};
 
