@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use aais_distributions::Noise;
 use aais_kernels::{InstructionSet, peak};
-use aais_models::{Architecture, Trainer};
+use aais_models::Trainer;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use serde::Serialize;
 
-use crate::config::{Config, TARGETS};
+use crate::config::{Config, Method, TARGETS};
 use crate::task::Prepared;
 
 /// Epochs that are timed; the best of them counts.
@@ -20,6 +20,8 @@ const EPOCHS: usize = 6;
 pub struct StepTime {
     /// `exp`, `mix`, `circle`.
     pub task: String,
+    /// `aais`, `amcvae`, `lmcvae`.
+    pub method: String,
     /// Rows and samples of a full batch.
     pub rows: usize,
     /// Samples a row.
@@ -32,6 +34,8 @@ pub struct StepTime {
     pub peak_gflops: f64,
     /// `gflops / peak_gflops`.
     pub share_of_peak: f64,
+    /// `milliseconds` over those of AAIS on the same task in the same run.
+    pub times_aais: f64,
 }
 
 /// Billions of floating-point operations a second in registers, one thread, the best of some bursts.
@@ -47,16 +51,27 @@ pub fn peak_gflops() -> f64 {
     best
 }
 
-/// Times the AAIS step of the targets whose architecture is `task`, or of all.
+/// Methods that are timed; AAIS first, for the others are compared with it.
+const METHODS: [&str; 3] = ["aais", "amcvae", "lmcvae"];
+
+/// Times the steps of the targets whose architecture is `task`, or of all.
 ///
 /// # Errors
 /// If there is no such task.
 pub fn step(task: Option<&str>) -> Result<Vec<StepTime>> {
-    let mut times = Vec::new();
+    let mut times: Vec<StepTime> = Vec::new();
     for (target, _) in TARGETS {
         let config = Config::of(target)?;
-        if task.is_none_or(|task| task == config.architecture) {
-            times.push(time(&config)?);
+        if task.is_some_and(|task| task != config.architecture) {
+            continue;
+        }
+        let mut aais = None;
+        for name in METHODS {
+            if let Some(method) = config.methods.iter().find(|method| method.row == name) {
+                let mut found = time(&config, method)?;
+                found.times_aais = found.milliseconds / *aais.get_or_insert(found.milliseconds);
+                times.push(found);
+            }
         }
     }
     let known: Vec<String> = TARGETS.iter().filter_map(|(t, _)| Config::of(t).ok()).map(|c| c.architecture).collect();
@@ -65,19 +80,18 @@ pub fn step(task: Option<&str>) -> Result<Vec<StepTime>> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "speeds")]
-fn time(config: &Config) -> Result<StepTime> {
-    let method = config.methods.iter().find(|method| method.row == "aais").context("this target has no aais row")?;
-    let samples = method.settings.get("n_samples").and_then(toml::Value::as_integer).unwrap_or(1);
-    let samples = usize::try_from(samples)?;
+fn time(config: &Config, method: &Method) -> Result<StepTime> {
+    let setting = |name: &str| method.settings.get(name).and_then(toml::Value::as_integer);
+    let samples = usize::try_from(setting("n_samples").unwrap_or(1))?;
     let (device, prepared) = (Device::Cpu, Prepared::new(config)?);
+    let (architecture, train) = (config.architecture_of(method)?, config.train_of(method));
     let data = prepared.tensor(&device)?;
-    let rows = config.train.batch_size;
+    let rows = train.batch_size;
     // Whole batches only, so that every step is alike.
     let n_steps = data.dim(0)? / rows;
     let data = data.narrow(0, 0, n_steps * rows)?.contiguous()?;
-    let noise = Noise::new(1);
-    let mut trainer =
-        Trainer::new(prepared.model(1, &device)?, method.objective()?, config.train.settings(), data, noise)?;
+    let model = prepared.model(architecture.clone(), 1, &device)?;
+    let mut trainer = Trainer::new(model, method.objective()?, train.settings(), data, Noise::new(1))?;
     let mut best = f64::INFINITY;
     for _ in 0..EPOCHS {
         let started = Instant::now();
@@ -85,15 +99,28 @@ fn time(config: &Config) -> Result<StepTime> {
         best = best.min(started.elapsed().as_secs_f64() / n_steps as f64);
     }
 
-    let architecture = Architecture::paper(&config.architecture)?;
     let weights = |spec: aais_kernels::MlpSpec| -> usize {
         spec.parameters().iter().filter(|p| p.shape.len() == 2).map(|p| p.range.len()).sum()
     };
-    // A product forward, one for the input's gradient, one for the weights': two operations each.
-    let operations = 6 * rows * (weights(architecture.encoder()) + samples * weights(architecture.decoder()));
+    // Matrix products, of two operations a weight each. Forward and backward: the value, the input's gradient, the
+    // weights'. A visited point of a differentiated chain has a pullback, a tangent and a second product for the weights besides.
+    let products = match setting("n_transitions") {
+        None => 3,
+        Some(transitions) => 6 * (usize::try_from(transitions)? + 1),
+    };
+    let per_sample = 2 * products * weights(architecture.decoder());
+    let operations = rows * (6 * weights(architecture.encoder()) + samples * per_sample);
     let gflops = operations as f64 / best / 1e9;
     let peak_gflops = peak_gflops();
-    let milliseconds = best * 1e3;
-    let task = config.architecture.clone();
-    Ok(StepTime { task, rows, samples, milliseconds, gflops, peak_gflops, share_of_peak: gflops / peak_gflops })
+    Ok(StepTime {
+        task: config.architecture.clone(),
+        method: method.row.clone(),
+        rows,
+        samples,
+        milliseconds: best * 1e3,
+        gflops,
+        peak_gflops,
+        share_of_peak: gflops / peak_gflops,
+        times_aais: 1.0,
+    })
 }

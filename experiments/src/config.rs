@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use aais_datasets::{Circle, Exponential, Mixture};
-use aais_models::methods::{Aais, Iwae, Vae};
-use aais_models::{Objective, TrainSettings};
+use aais_models::methods::{Aais, Almond, Amcvae, Iwae, Lmcvae, Vae};
+use aais_models::{Architecture, Objective, TrainSettings};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,9 @@ type Constructor = fn(toml::Table) -> Result<Box<dyn Objective>, toml::de::Error
 const METHODS: &[(&str, Constructor)] = &[
     ("vae", |table| table.try_into::<Vae>().map(|method| Box::new(method) as _)),
     ("iwae", |table| table.try_into::<Iwae>().map(|method| Box::new(method) as _)),
+    ("amcvae", |table| table.try_into::<Amcvae>().map(|method| Box::new(method) as _)),
+    ("lmcvae", |table| table.try_into::<Lmcvae>().map(|method| Box::new(method) as _)),
+    ("almond", |table| table.try_into::<Almond>().map(|method| Box::new(method) as _)),
     ("aais", |table| table.try_into::<Aais>().map(|method| Box::new(method) as _)),
 ];
 
@@ -164,9 +167,42 @@ pub struct Method {
     pub row: String,
     /// Method name, such as `iwae`.
     pub name: String,
+    /// A model of its own by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// What differs in its training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<Differing>,
+    /// Fewer training seeds than the table's, unless `--seeds` asks for more.
+    #[serde(skip_serializing)]
+    pub seeds: Option<u64>,
+    /// Settings that `--quick` changes, `train` among them.
+    #[serde(skip_serializing)]
+    pub quick: Option<toml::Table>,
     /// Everything else.
     #[serde(flatten)]
     pub settings: toml::Table,
+}
+
+/// Settings of training that one method has for itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Differing {
+    /// Instead of the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// Instead of the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Instead of the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f32>,
+    /// Instead of the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f32>,
+    /// Instead of the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_rate: Option<f32>,
 }
 
 impl Method {
@@ -180,6 +216,27 @@ impl Method {
             bail!("unknown method `{}`; known methods are {}", self.name, known.join(", "));
         };
         make(self.settings.clone()).with_context(|| format!("settings of method `{}`", self.row))
+    }
+
+    /// With what `quick` changes, or the table's quick epochs.
+    fn quicken(&mut self, epochs: usize) -> Result<()> {
+        let Some(mut quick) = self.quick.take() else {
+            if let Some(train) = &mut self.train {
+                train.epochs = train.epochs.map(|own| own.min(epochs));
+            }
+            return Ok(());
+        };
+        if let Some(train) = quick.remove("train") {
+            let changed: Differing = train.try_into().with_context(|| format!("`quick` of method `{}`", self.row))?;
+            let train = self.train.get_or_insert_default();
+            train.epochs = changed.epochs.or(train.epochs);
+            train.batch_size = changed.batch_size.or(train.batch_size);
+            train.learning_rate = changed.learning_rate.or(train.learning_rate);
+            train.weight_decay = changed.weight_decay.or(train.weight_decay);
+            train.average_rate = changed.average_rate.or(train.average_rate);
+        }
+        self.settings.extend(quick);
+        Ok(())
     }
 }
 
@@ -216,11 +273,37 @@ impl Config {
     }
 
     /// With the epochs and seeds of `--quick`.
-    #[must_use]
-    pub fn quick(mut self) -> Self {
+    ///
+    /// # Errors
+    /// If the `quick` table of a method holds what is no setting.
+    pub fn quick(mut self) -> Result<Self> {
         self.train.epochs = self.quick.epochs;
         self.seeds = self.quick.seeds;
-        self
+        for method in &mut self.methods {
+            method.quicken(self.quick.epochs)?;
+            method.check()?;
+        }
+        Ok(self)
+    }
+
+    /// How a method is trained: the table's settings, and what differs.
+    pub fn train_of(&self, method: &Method) -> Train {
+        let own = method.train.clone().unwrap_or_default();
+        Train {
+            epochs: own.epochs.unwrap_or(self.train.epochs),
+            batch_size: own.batch_size.unwrap_or(self.train.batch_size),
+            learning_rate: own.learning_rate.unwrap_or(self.train.learning_rate),
+            weight_decay: own.weight_decay.unwrap_or(self.train.weight_decay),
+            average_rate: own.average_rate.unwrap_or(self.train.average_rate),
+        }
+    }
+
+    /// The model that a method trains.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn architecture_of(&self, method: &Method) -> Result<Architecture> {
+        Ok(Architecture::paper(method.architecture.as_ref().unwrap_or(&self.architecture))?)
     }
 
     /// SHA-256 of all that a cell of this method depends on beside its seed and the program.
@@ -228,7 +311,8 @@ impl Config {
     /// # Errors
     /// If a setting cannot be written as JSON.
     pub fn hash(&self, method: &Method) -> Result<String> {
-        let text = serde_json::to_string(&(&self.architecture, &self.data, &self.train, &self.evaluate, method))?;
+        let train = self.train_of(method);
+        let text = serde_json::to_string(&(&self.architecture, &self.data, &train, &self.evaluate, method))?;
         Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }
@@ -256,7 +340,10 @@ mod tests {
         assert!(message("batch_size", "batchsize").contains("batchsize"));
         assert!(message("epochs = 1000", "epochs = -5").contains("epochs = -5"));
         assert!(message("epochs = 1000", "epochs = \"many\"").contains("epochs = \"many\""));
-        assert!(message("name = \"vae\"", "name = \"vea\"").contains("known methods are vae, iwae, aais"));
+        assert!(
+            message("name = \"vae\"", "name = \"vea\"")
+                .contains("known methods are vae, iwae, amcvae, lmcvae, almond, aais")
+        );
         assert!(message("prior = \"published\"", "prior = \"wide\"").contains("wide"));
         assert!(message("power = 1.0", "powr = 1.0").contains("powr"));
         assert!(message("learning_rate = 1e-4", "learning_rate = 1e-4\nrate = 2").contains("rate"));
@@ -268,6 +355,6 @@ mod tests {
         let hash = |config: &Config, k: usize| config.hash(&config.methods[k]).unwrap();
         assert_eq!(hash(&config, 0), hash(&config, 0));
         assert_ne!(hash(&config, 0), hash(&config, 1));
-        assert_ne!(hash(&config, 0), hash(&config.clone().quick(), 0));
+        assert_ne!(hash(&config, 0), hash(&config.clone().quick().unwrap(), 0));
     }
 }

@@ -206,13 +206,16 @@ fn print_steps(steps: &[bench::StepTime], json: bool) -> Result<()> {
         }
         return Ok(());
     }
-    println!("{:8} {:>12} {:>10} {:>10} {:>12} {:>8}", "task", "rows", "ms/step", "GFLOP/s", "FMA peak", "share");
+    println!(
+        "{:8} {:8} {:>12} {:>10} {:>10} {:>12} {:>8} {:>8}",
+        "task", "method", "rows", "ms/step", "GFLOP/s", "FMA peak", "share", "x AAIS"
+    );
     for s in steps {
         let rows = format!("{} x {}", s.rows, s.samples);
         let share = 100.0 * s.share_of_peak;
         println!(
-            "{:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}%",
-            s.task, s.milliseconds, s.gflops, s.peak_gflops
+            "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1}",
+            s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
         );
     }
     Ok(())

@@ -66,6 +66,7 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     // Seeds in the outer loop: a table that is cut short has all its rows.
     let jobs: Vec<Job> = (1..=config.seeds)
         .flat_map(|seed| rows.iter().map(move |&row| (seed, row)))
+        .filter(|&(seed, row)| config.methods[row].seeds.is_none_or(|seeds| seed <= seeds))
         .map(|(seed, row)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
             Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }
@@ -80,7 +81,7 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     std::fs::create_dir_all(directory.join("cells"))
         .with_context(|| format!("making {}; choose a folder you may write to with --out", directory.display()))?;
     eprintln!(
-        "{}: {} of {} cells to train, {} epochs each{}, {} side by side",
+        "{}: {} of {} cells to train, {} epochs{}, {} side by side",
         config.title,
         missing.len(),
         jobs.len(),
@@ -103,10 +104,11 @@ fn settings(target: &str, request: &Request) -> Result<Config> {
         }
         None => published,
     };
-    let mut config = if request.quick { config.quick() } else { config };
+    let mut config = if request.quick { config.quick()? } else { config };
     if let Some(seeds) = request.seeds {
         ensure!(seeds > 0, "--seeds must be at least 1");
         config.seeds = seeds;
+        config.methods.iter_mut().for_each(|method| method.seeds = None);
     }
     Ok(config)
 }
@@ -163,7 +165,7 @@ fn train(jobs: &[&Job], prepared: &Prepared, n: usize) -> Result<()> {
 }
 
 fn train_one(job: &Job, prepared: &Prepared, bars: &MultiProgress) -> Result<()> {
-    let bar = bars.add(ProgressBar::new(u64::try_from(job.config.train.epochs)?));
+    let bar = bars.add(ProgressBar::new(u64::try_from(job.config.train_of(job.method).epochs)?));
     bar.set_style(ProgressStyle::with_template("{prefix:18} {bar:30} {pos}/{len} epochs, {eta} left  {msg}")?);
     bar.set_prefix(format!("{} {}", job.method.row, job.seed));
     bar.enable_steady_tick(Duration::from_millis(500));

@@ -77,16 +77,17 @@ impl Job<'_> {
     /// If training meets a number that is not finite, a checkpoint is broken, or a file cannot be written.
     pub fn run(&self, prepared: &Prepared, tell: &dyn Fn(&EpochDiagnostics)) -> Result<Cell> {
         let device = Device::Cpu;
-        let epochs = self.config.train.epochs;
+        let train = self.config.train_of(self.method);
+        let epochs = train.epochs;
         let hash = self.config.hash(self.method)?;
         let fingerprint =
             format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
         let checkpoint_path = self.path().with_extension("checkpoint");
 
         let mut trainer = Trainer::new(
-            prepared.model(self.seed, &device)?,
+            prepared.model(self.config.architecture_of(self.method)?, self.seed, &device)?,
             self.method.objective()?,
-            self.config.train.settings(),
+            train.settings(),
             prepared.tensor(&device)?,
             Noise::new(self.seed).fork("train"),
         )?;

@@ -23,7 +23,6 @@ pub struct Prepared {
     noise_variance: f64,
     truth: Truth,
     evaluate: Evaluate,
-    architecture: Architecture,
 }
 
 enum Truth {
@@ -60,7 +59,7 @@ impl Prepared {
     /// # Errors
     /// If a setting of the data is out of range.
     pub fn new(config: &Config) -> Result<Self> {
-        let (evaluate, architecture) = (config.evaluate.clone(), Architecture::paper(&config.architecture)?);
+        let evaluate = config.evaluate.clone();
         let (data, law, noise_std) = match &config.data {
             Data::Exponential(settings) => {
                 (exponential(settings)?, Law::Exponential(Exp::new(1.0 / settings.mean)?), settings.noise_std)
@@ -70,14 +69,14 @@ impl Prepared {
                 let points = circle(&settings.draw())?.points;
                 let truth = Truth::Circle { points: points.rows().into_iter().map(|row| [row[0], row[1]]).collect() };
                 let noise_variance = settings.noise_variance;
-                return Ok(Self { observed: points, noise_variance, truth, evaluate, architecture });
+                return Ok(Self { observed: points, noise_variance, truth, evaluate });
             }
         };
         let standardized = standardize(&data.observed)?;
         let (mean, sd) = (standardized.mean, standardized.sd);
         let truth = Truth::Signal { values: data.signal.iter().copied().collect(), law, mean, sd };
         let noise_variance = (noise_std / sd).powi(2);
-        Ok(Self { observed: standardized.values, noise_variance, truth, evaluate, architecture })
+        Ok(Self { observed: standardized.values, noise_variance, truth, evaluate })
     }
 
     /// The data, `(N, D)`, in single precision.
@@ -94,9 +93,9 @@ impl Prepared {
     ///
     /// # Errors
     /// If a tensor cannot be made.
-    pub fn model(&self, seed: u64, device: &Device) -> Result<LatentModel> {
+    pub fn model(&self, architecture: Architecture, seed: u64, device: &Device) -> Result<LatentModel> {
         let likelihood = Box::new(Normal { variance: self.noise_variance });
-        Ok(LatentModel::new(self.architecture.clone(), likelihood, &Noise::new(seed).fork("init"), device)?)
+        Ok(LatentModel::new(architecture, likelihood, &Noise::new(seed).fork("init"), device)?)
     }
 
     /// Generates from a model and measures. Deviation 14.

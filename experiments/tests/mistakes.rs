@@ -74,7 +74,11 @@ fn values_out_of_range_are_named() {
 
 #[test]
 fn parts_that_do_not_fit_together_are_named() {
-    refuse_config("name = \"vae\"", "name = \"vea\"", &["unknown method `vea`", "vae, iwae, aais"]);
+    refuse_config(
+        "name = \"vae\"",
+        "name = \"vea\"",
+        &["unknown method `vea`", "vae, iwae, amcvae, lmcvae, almond, aais"],
+    );
     refuse_config("row = \"aais\"", "row = \"vae\"", &["two methods have the row `vae`"]);
     refuse_config("row = \"aais\"", "row = \"../aais\"", &["`row = \"../aais\"`"]);
     refuse_config("architecture = \"exp\"", "architecture = \"circle\"", &["`architecture` circle", "width 2"]);

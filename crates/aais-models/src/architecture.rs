@@ -21,15 +21,18 @@ pub struct Architecture {
     pub skip_encoder: bool,
     /// Skip connections in the decoder.
     pub skip_decoder: bool,
+    /// Blocks of softplus without normalization, instead of normalization and a shared PReLU.
+    #[serde(default)]
+    pub softplus: bool,
     /// Trained parameters of the likelihood: fixed effects or dispersions.
     pub likelihood_parameters: usize,
 }
 
 impl Architecture {
-    /// The seven models of the paper by name, in Table 8's order.
-    pub const PAPER: [&str; 7] = ["circle", "exp", "mix", "copula", "mnist", "cortex", "verbagg"];
+    /// The seven models of Table 8 by name, in its order.
+    pub const TABLE_8: [&str; 7] = ["circle", "exp", "mix", "copula", "mnist", "cortex", "verbagg"];
 
-    /// A model of the paper.
+    /// A model of the paper: one of Table 8, or one of those that its ALMOND has instead.
     ///
     /// # Errors
     /// If there is none of that name.
@@ -42,8 +45,13 @@ impl Architecture {
                 hidden: hidden.to_vec(),
                 skip_encoder: encoder,
                 skip_decoder: decoder,
+                softplus: false,
                 likelihood_parameters: extra,
             };
+        let almond = |[observed, signal, latent]: [usize; 3], hidden: &[usize], extra| Self {
+            softplus: true,
+            ..of([observed, signal, latent], hidden, [false, false], extra)
+        };
         Ok(match name {
             "circle" => of([2, 2, 2], &[20; 3], [false, false], 0),
             "exp" => of([1, 1, 1], &[20; 3], [false, false], 0),
@@ -52,10 +60,13 @@ impl Architecture {
             "mnist" => of([784, 784, 10], &[256, 512], [false, false], 0),
             "cortex" => of([1200, 1200, 10], &[128, 256], [false, false], 1200),
             "verbagg" => of([6, 5, 5], &[50; 3], [true, true], 0),
+            "exp-almond" => almond([1, 1, 1], &[10], 0),
+            "mix-almond" => almond([1, 1, 1], &[50, 100, 50], 0),
+            "copula-almond" => almond([11, 5, 5], &[128, 256], 5),
             _ => {
                 return Err(Error::Setting {
                     name: "architecture",
-                    wanted: "one of circle, exp, mix, copula, mnist, cortex, verbagg",
+                    wanted: "one of circle, exp, mix, copula, mnist, cortex, verbagg, exp-almond, mix-almond, copula-almond",
                     found: name.to_owned(),
                 });
             }
@@ -71,7 +82,7 @@ impl Architecture {
             n_out: self.latent,
             n_heads: 2,
             skip: self.skip_encoder,
-            activation: Activation::NormPrelu,
+            activation: self.activation(),
         }
     }
 
@@ -84,13 +95,18 @@ impl Architecture {
             n_out: self.signal,
             n_heads: 1,
             skip: self.skip_decoder,
-            activation: Activation::NormPrelu,
+            activation: self.activation(),
         }
     }
 
-    /// Everything trained: both networks, the shared slope, the likelihood's own.
+    fn activation(&self) -> Activation {
+        if self.softplus { Activation::Softplus } else { Activation::NormPrelu }
+    }
+
+    /// Everything trained: both networks, the shared slope if blocks have one, the likelihood's own.
     pub fn n_parameters(&self) -> usize {
-        self.encoder().n_parameters() + self.decoder().n_parameters() + 1 + self.likelihood_parameters
+        let slope = usize::from(!self.softplus);
+        self.encoder().n_parameters() + self.decoder().n_parameters() + slope + self.likelihood_parameters
     }
 }
 
@@ -101,7 +117,7 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_those_of_table_8() {
-        let counts = Architecture::PAPER.map(|name| Architecture::paper(name).unwrap().n_parameters());
+        let counts = Architecture::TABLE_8.map(|name| Architecture::paper(name).unwrap().n_parameters());
         assert_eq!(counts, [2167, 2064, 6296, 4961, 1_078_053, 688_501, 38_936]);
     }
 }

@@ -3,7 +3,7 @@
 //! The settings of a draw are checked by the draw itself, before anything is trained.
 
 use aais_models::Architecture;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Config, Data, Evaluate, Method, Task, Train};
 
@@ -37,6 +37,11 @@ impl Config {
         ensure!(!self.methods.is_empty(), "there is nothing to train; add a table [[methods]]");
         for (k, method) in self.methods.iter().enumerate() {
             method.check()?;
+            self.train_of(method).check().with_context(|| format!("`train` of method `{}`", method.row))?;
+            let own = self.architecture_of(method)?;
+            let table = Architecture::paper(&self.architecture)?;
+            let fits = (own.observed, own.signal) == (table.observed, table.signal);
+            ensure!(fits, "the architecture of method `{}` takes rows of another width than the data's", method.row);
             let is_new = self.methods[..k].iter().all(|earlier| earlier.row != method.row);
             ensure!(is_new, "two methods have the row `{}`; each needs a name of its own", method.row);
         }
@@ -47,6 +52,7 @@ impl Config {
 impl Train {
     // The trainer checks these too, but only when the first cell begins.
     fn check(&self) -> Result<()> {
+        ensure!(self.epochs > 0, "`epochs` must be at least 1");
         ensure!(self.batch_size > 0, "`batch_size` must be at least 1");
         positive("learning_rate", self.learning_rate.into())?;
         let decay = self.weight_decay;
@@ -81,7 +87,7 @@ impl Evaluate {
 
 impl Method {
     /// The row can be a folder, and its method takes its settings.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let row = &self.row;
         let is_name = !row.is_empty() && row.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
         ensure!(is_name, "`row = \"{row}\"` must be made of letters, digits and `-`");

@@ -50,10 +50,16 @@ pub(super) fn apply_with_pullback(
 struct Tapes {
     /// Of the forward pass.
     values: Option<Buffer>,
-    /// Of the pullback, if it will be differentiated.
-    cotangents: Option<Buffer>,
-    /// Of the pullback's backward pass, for the backward pass of the network that follows it.
-    tangents: Option<Buffer>,
+    /// Of the pullback's backward pass, for that of the network, which follows it.
+    second: Option<SecondOrderRows>,
+}
+
+/// What the pullback was applied to, and the cotangent of its result: both chains are cheaper run again than kept.
+struct SecondOrderRows {
+    /// `(rows, n_out)`.
+    cotangent: Vec<f32>,
+    /// `(rows, n_in)`.
+    direction: Vec<f32>,
 }
 
 fn lock(tapes: &Mutex<Tapes>) -> Result<MutexGuard<'_, Tapes>> {
@@ -108,7 +114,7 @@ impl CustomOp3 for Fused {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let plan = Plan::new(&self.spec);
         let mut tapes = lock(&self.tapes)?;
-        let (kept, tangents) = (tapes.values.take(), tapes.tangents.take());
+        let (kept, second) = (tapes.values.take(), tapes.second.take());
         let (gradients, tape) = with_values(parameters, |values| {
             let slope_value = with_values(slope, |slope| Ok(slope[0]))?;
             let tape = match kept {
@@ -124,12 +130,8 @@ impl CustomOp3 for Fused {
                     }
                 }
             };
-            let second = match (&tapes.cotangents, &tangents) {
-                (Some(cotangents), Some(tangents)) => Some((&**cotangents, &**tangents)),
-                _ => None,
-            };
             with_values(gradient, |cotangent| {
-                let wants_input = x.track_op();
+                let (wants_input, second) = (x.track_op(), second.as_ref());
                 let found = run_backward(self.set, &plan, &tape, values, slope_value, cotangent, wants_input, second);
                 Ok((found, tape))
             })
@@ -191,14 +193,14 @@ impl CustomOp2 for PullBack {
     ) -> Result<(CpuStorage, Shape)> {
         let plan = Plan::new(&self.spec);
         let cotangent = f32_slice(cotangent, cotangent_layout)?;
-        let mut tapes = lock(&self.tapes)?;
+        let tapes = lock(&self.tapes)?;
         let Some(tape) = &tapes.values else { bail!("the network kept no tape for its pullback") };
         let mut output = vec![0.0; cotangent.len() / plan.n_out * plan.n_in];
-        let cotangents = with_values(&self.parameters, |parameters| {
+        with_values(&self.parameters, |parameters| {
             let slope = with_values(&self.slope, |slope| Ok(slope[0]))?;
-            Ok(run_pull_back(self.set, &plan, tape, parameters, slope, cotangent, &mut output))
+            run_pull_back(self.set, &plan, tape, parameters, slope, cotangent, &mut output);
+            Ok(())
         })?;
-        tapes.cotangents = Some(cotangents);
         let mut dims = value_layout.dims().to_vec();
         *dims.last_mut().expect("checked to have a last dimension") = plan.n_in;
         Ok((CpuStorage::F32(output), Shape::from(dims)))
@@ -215,13 +217,14 @@ impl CustomOp2 for PullBack {
         let mut tapes = lock(&self.tapes)?;
         let Some(tape) = &tapes.values else { bail!("the network kept no tape for its pullback") };
         let mut output = vec![0.0; cotangent.elem_count()];
-        let tangents = with_values(&self.parameters, |parameters| {
+        let direction = with_values(gradient, |direction| Ok(direction.to_vec()))?;
+        with_values(&self.parameters, |parameters| {
             let slope = with_values(&self.slope, |slope| Ok(slope[0]))?;
-            with_values(gradient, |direction| {
-                Ok(run_push_forward(self.set, &plan, tape, parameters, slope, direction, &mut output))
-            })
+            run_push_forward(self.set, &plan, tape, parameters, slope, &direction, &mut output);
+            Ok(())
         })?;
-        tapes.tangents = Some(tangents);
+        let cotangent_rows = with_values(cotangent, |cotangent| Ok(cotangent.to_vec()))?;
+        tapes.second = Some(SecondOrderRows { cotangent: cotangent_rows, direction });
         let by_cotangent = Tensor::from_vec(output, cotangent.shape(), cotangent.device())?;
         Ok((Some(value.zeros_like()?), Some(by_cotangent)))
     }
@@ -293,7 +296,7 @@ fn run_forward(
     tape
 }
 
-/// `J^T` on the rows of `cotangent`; returns what it went through.
+/// `J^T` on the rows of `cotangent`.
 fn run_pull_back(
     set: InstructionSet,
     plan: &Plan,
@@ -302,24 +305,21 @@ fn run_pull_back(
     slope: f32,
     cotangent: &[f32],
     output: &mut [f32],
-) -> Buffer {
-    let n_panels = tape.len() / plan.tape;
-    let per_group = panels_per_group(n_panels);
-    let mut cotangents = Buffer::take(n_panels * plan.cotangents);
+) {
+    let per_group = panels_per_group(tape.len() / plan.tape);
     let groups = tape
         .chunks(per_group * plan.tape)
-        .zip(cotangents.chunks_mut(per_group * plan.cotangents))
         .zip(cotangent.chunks(per_group * PANEL * plan.n_out))
         .zip(output.chunks_mut(per_group * PANEL * plan.n_in))
         .collect();
 
-    type Group<'a> = (((&'a [f32], &'a mut [f32]), &'a [f32]), &'a mut [f32]);
-    for_each(groups, |(((tape, cotangents), cotangent), output): Group| {
-        let mut work = Buffer::take(2 * plan.width);
-        let (top, out) = work.split_at_mut(plan.width);
-        let panels = tape.chunks(plan.tape).zip(cotangents.chunks_mut(plan.cotangents));
+    type Group<'a> = ((&'a [f32], &'a [f32]), &'a mut [f32]);
+    for_each(groups, |((tape, cotangent), output): Group| {
+        let mut work = Buffer::take(2 * plan.width + plan.cotangents);
+        let (ends, cotangents) = work.split_at_mut(2 * plan.width);
+        let (top, out) = ends.split_at_mut(plan.width);
         let rows = cotangent.chunks(PANEL * plan.n_out).zip(output.chunks_mut(PANEL * plan.n_in));
-        for ((tape, cotangents), (cotangent, output)) in panels.zip(rows) {
+        for (tape, (cotangent, output)) in tape.chunks(plan.tape).zip(rows) {
             to_panel(cotangent, plan.n_out, top);
             let values = Values { parameters: parameters.as_ptr(), slope };
             let (tape, cotangents) = (tape.as_ptr(), cotangents.as_mut_ptr());
@@ -331,10 +331,9 @@ fn run_pull_back(
             from_panel(out, plan.n_in, output);
         }
     });
-    cotangents
 }
 
-/// `J` on the rows of `direction`; returns what it went through.
+/// `J` on the rows of `direction`.
 fn run_push_forward(
     set: InstructionSet,
     plan: &Plan,
@@ -343,23 +342,20 @@ fn run_push_forward(
     slope: f32,
     direction: &[f32],
     output: &mut [f32],
-) -> Buffer {
-    let n_panels = tape.len() / plan.tape;
-    let per_group = panels_per_group(n_panels);
-    let mut tangents = Buffer::take(n_panels * plan.tangents);
+) {
+    let per_group = panels_per_group(tape.len() / plan.tape);
     let groups = tape
         .chunks(per_group * plan.tape)
-        .zip(tangents.chunks_mut(per_group * plan.tangents))
         .zip(direction.chunks(per_group * PANEL * plan.n_in))
         .zip(output.chunks_mut(per_group * PANEL * plan.n_out))
         .collect();
 
-    type Group<'a> = (((&'a [f32], &'a mut [f32]), &'a [f32]), &'a mut [f32]);
-    for_each(groups, |(((tape, tangents), direction), output): Group| {
-        let mut out = Buffer::take(plan.width);
-        let panels = tape.chunks(plan.tape).zip(tangents.chunks_mut(plan.tangents));
+    type Group<'a> = ((&'a [f32], &'a [f32]), &'a mut [f32]);
+    for_each(groups, |((tape, direction), output): Group| {
+        let mut work = Buffer::take(plan.width + plan.tangents);
+        let (out, tangents) = work.split_at_mut(plan.width);
         let rows = direction.chunks(PANEL * plan.n_in).zip(output.chunks_mut(PANEL * plan.n_out));
-        for ((tape, tangents), (direction, output)) in panels.zip(rows) {
+        for (tape, (direction, output)) in tape.chunks(plan.tape).zip(rows) {
             to_panel(direction, plan.n_in, tangents);
             let values = Values { parameters: parameters.as_ptr(), slope };
             let (tape, tangents, to) = (tape.as_ptr(), tangents.as_mut_ptr(), out.as_mut_ptr());
@@ -367,13 +363,45 @@ fn run_push_forward(
             dispatch!(set, push_forward, (
                 plan: &Plan, values: Values, tape: *const f32, tangents: *mut f32, to: *mut f32,
             ));
-            from_panel(&out, plan.n_out, output);
+            from_panel(out, plan.n_out, output);
         }
     });
-    tangents
 }
 
-/// `second`: cotangents and tangents of all panels, if a pullback is differentiated too.
+/// Both chains of a pullback again, for the panels of one chunk: its cotangents and tangents, panel after panel.
+#[expect(clippy::too_many_arguments, reason = "the parts of one pass")]
+fn run_again(
+    set: InstructionSet,
+    plan: &Plan,
+    tape: &[f32],
+    parameters: &[f32],
+    slope: f32,
+    cotangent: &[f32],
+    direction: &[f32],
+    work: &mut [f32],
+) -> Second {
+    let (ends, chains) = work.split_at_mut(2 * plan.width);
+    let (top, out) = ends.split_at_mut(plan.width);
+    let (cotangents, tangents) = chains.split_at_mut(CHUNK * plan.cotangents);
+    let rows = cotangent.chunks(PANEL * plan.n_out).zip(direction.chunks(PANEL * plan.n_in));
+    let chains = cotangents.chunks_mut(plan.cotangents).zip(tangents.chunks_mut(plan.tangents));
+    for ((tape, (cotangent, direction)), (cotangents, tangents)) in tape.chunks(plan.tape).zip(rows).zip(chains) {
+        to_panel(cotangent, plan.n_out, top);
+        to_panel(direction, plan.n_in, tangents);
+        let values = Values { parameters: parameters.as_ptr(), slope };
+        let (tape, cotangents, tangents) = (tape.as_ptr(), cotangents.as_mut_ptr(), tangents.as_mut_ptr());
+        let (from, to) = (top.as_ptr(), out.as_mut_ptr());
+        // The buffers have the sizes that both name.
+        dispatch!(set, pull_back, (
+            plan: &Plan, values: Values, tape: *const f32, cotangents: *mut f32, from: *const f32, to: *mut f32,
+        ));
+        dispatch!(set, push_forward, (
+            plan: &Plan, values: Values, tape: *const f32, tangents: *mut f32, to: *mut f32,
+        ));
+    }
+    Second { cotangents: cotangents.as_ptr(), tangents: tangents.as_ptr() }
+}
+
 #[expect(clippy::too_many_arguments, reason = "the parts of one pass")]
 fn run_backward(
     set: InstructionSet,
@@ -383,7 +411,7 @@ fn run_backward(
     slope: f32,
     cotangent: &[f32],
     wants_input: bool,
-    second: Option<(&[f32], &[f32])>,
+    second: Option<&SecondOrderRows>,
 ) -> Gradients {
     let n_panels = tape.len() / plan.tape;
     let width_out = plan.width_out();
@@ -409,6 +437,8 @@ fn run_backward(
     type Group<'a> = (usize, (((&'a [f32], &'a [f32]), &'a mut [f32]), &'a mut (Buffer, f32)));
     for_each(groups, |(group, (((tape, cotangent), input_gradient), (work, slope_sum))): Group| {
         work[..plan.accumulators()].fill(0.0);
+        let chains = 2 * plan.width + CHUNK * (plan.cotangents + plan.tangents);
+        let mut chains = second.map(|_| Buffer::take(chains));
         let values = Values { parameters: parameters.as_ptr(), slope };
         let chunks = tape.chunks(CHUNK * plan.tape).zip(cotangent.chunks(CHUNK * PANEL * width_out));
         for (chunk, (tape, cotangent)) in chunks.enumerate() {
@@ -418,11 +448,13 @@ fn run_backward(
             }
             let n_panels = tape.len() / plan.tape;
             let mut place = std::ptr::null_mut();
-            let (tape, start, found) = (tape.as_ptr(), work.as_mut_ptr(), &mut place);
-            let first_panel = group * per_group + chunk * CHUNK;
-            let second = second.map(|(cotangents, tangents)| Second {
-                cotangents: cotangents[first_panel * plan.cotangents..].as_ptr(),
-                tangents: tangents[first_panel * plan.tangents..].as_ptr(),
+            let (tape_rows, tape) = (tape, tape.as_ptr());
+            let (start, found) = (work.as_mut_ptr(), &mut place);
+            let second = second.zip(chains.as_mut()).map(|(second, chains)| {
+                let first_row = (group * per_group + chunk * CHUNK) * PANEL;
+                let (cotangent, direction) =
+                    (&second.cotangent[first_row * plan.n_out..], &second.direction[first_row * plan.n_in..]);
+                run_again(set, plan, tape_rows, parameters, slope, cotangent, direction, chains)
             });
             // The buffers have the sizes that `backward` names.
             dispatch!(set, backward, (

@@ -22,6 +22,7 @@ pub fn architecture() -> Architecture {
         hidden: Vec::new(),
         skip_encoder: false,
         skip_decoder: false,
+        softplus: false,
         likelihood_parameters: 0,
     }
 }
