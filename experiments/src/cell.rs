@@ -13,7 +13,7 @@ pub enum Protocol {
     Full,
     /// Few epochs and seeds, for a first look.
     Quick,
-    /// Fewer epochs, samples or seeds than the paper's, with a note that says which.
+    /// Other settings than the program's own config of the table.
     Reduced,
 }
 

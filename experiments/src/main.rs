@@ -57,7 +57,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// One AAIS training step of each task
+    /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step {
         /// exp, mix or circle; all if left out
         #[arg(long)]

@@ -55,7 +55,7 @@ pub fn targets(name: &str) -> Result<Vec<&'static str>> {
 /// If the config is wrong, a cell fails, or a file cannot be written; finished cells stay.
 pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     let config = settings(target, request)?;
-    let protocol = if request.quick { Protocol::Quick } else { Protocol::Full };
+    let published = Config::of(target)?;
     let directory = folder(&request.out, target, request.quick);
 
     let rows = chosen(&config, &request.methods)?;
@@ -64,10 +64,12 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         None => format!("data of {target}"),
     })?;
     // Seeds in the outer loop: a table that is cut short has all its rows.
+    let protocols: Vec<Protocol> =
+        rows.iter().map(|&row| protocol(request.quick, &config, row, &published)).collect::<Result<_>>()?;
     let jobs: Vec<Job> = (1..=config.seeds)
-        .flat_map(|seed| rows.iter().map(move |&row| (seed, row)))
-        .filter(|&(seed, row)| config.methods[row].seeds.is_none_or(|seeds| seed <= seeds))
-        .map(|(seed, row)| {
+        .flat_map(|seed| rows.iter().zip(&protocols).map(move |(&row, &protocol)| (seed, row, protocol)))
+        .filter(|&(seed, row, _)| config.methods[row].seeds.is_none_or(|seeds| seed <= seeds))
+        .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
             Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }
         })
@@ -91,6 +93,16 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     );
     train(&missing, &prepared, request.jobs)?;
     write_report(target, &config, &directory)
+}
+
+/// Full only for a row whose settings are those of the program's own config, down to the hash.
+fn protocol(is_quick: bool, config: &Config, row: usize, published: &Config) -> Result<Protocol> {
+    if is_quick {
+        return Ok(Protocol::Quick);
+    }
+    let own = config.hash(&config.methods[row])?;
+    let hashes = published.methods.iter().map(|method| published.hash(method)).collect::<Result<Vec<_>>>()?;
+    Ok(if hashes.contains(&own) { Protocol::Full } else { Protocol::Reduced })
 }
 
 /// The config that a request means, with `--quick` and `--seeds` applied.
@@ -214,19 +226,20 @@ pub fn read_cells(directory: &Path) -> Result<Vec<Cell>> {
 pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<()> {
     let cells = read_cells(directory)?;
     ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", directory.display());
-    let is_quick = cells.iter().any(|cell| cell.protocol == Protocol::Quick);
-    let protocol = if is_quick { Protocol::Quick } else { Protocol::Full };
-    let note = if is_quick {
-        format!("Quick run of {} epochs, not the paper's protocol: a first look, not a result.", cells[0].epochs)
+    let has = |protocol| cells.iter().any(|cell| cell.protocol == protocol);
+    let (protocol, note) = if has(Protocol::Quick) {
+        (Protocol::Quick, "Quick run, not the paper's protocol: a first look, not a result.")
+    } else if has(Protocol::Reduced) {
+        (Protocol::Reduced, "Some rows have settings of their own, not those of the paper's protocol.")
     } else {
-        String::new()
+        (Protocol::Full, "")
     };
     let (reported, reference) = (Reported::of(target)?, Prepared::new(config)?.reference()?);
     let input = ReportInput {
         table: target,
         title: &config.title,
         protocol,
-        note: &note,
+        note,
         reported: &reported,
         cells: &cells,
         reference: &reference,

@@ -18,7 +18,7 @@ pub struct Bench {
 
 #[derive(Subcommand)]
 enum Piece {
-    /// One training step of AAIS on each task
+    /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step(Step),
 }
 

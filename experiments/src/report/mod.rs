@@ -115,7 +115,7 @@ fn notice(protocol: Protocol) -> Option<[&'static str; 2]> {
         ]),
         Protocol::Reduced => Some([
             "Reduced run, not all of the paper's protocol",
-            "Fewer epochs, samples or seeds than the paper's, so its numbers compare with the paper's only in part.",
+            "Other settings than the paper's, so its numbers compare with the paper's only in part.",
         ]),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) const LAYER_NORM_EPSILON: f32 = 1e-5;
 ///
 /// `parameters` is the flat vector of [`MlpSpec::parameters`], `(P,)`; `slope` the PReLU's slope for
 /// negative values, `(1,)`. Gradients reach all three. `f32` on a CPU takes the fused path, everything
-/// else [`reference`].
+/// else [`reference()`].
 ///
 /// # Errors
 /// If a shape does not fit the spec, or a tensor operation fails.

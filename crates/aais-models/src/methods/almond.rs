@@ -19,7 +19,7 @@ use crate::train::TrainSettings;
 const ROWS_TOGETHER: usize = 20;
 
 /// After `vae_epochs` of a VAE: maximizes `E_{p(z | x)}[log p(x | z)]`, the expectation by unadjusted Langevin chains
-/// that each row keeps from one visit to the next. The encoder rests then.
+/// that each row keeps from one visit to the next. The encoder rests then. Deviation 22.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Almond {

@@ -16,7 +16,7 @@ use crate::train::TrainSettings;
 
 /// Maximizes `E[log w]`, `log w = sum_k (b_{k+1} - b_k) (log p(x, z_k) - log q(z_k | x))`, a lower bound of `log p(x)`.
 ///
-/// Acceptances are not differentiable: their score function enters with the other samples of a row as control variate.
+/// Acceptances are not differentiable: their score function enters with the other samples of a row as control variate. Deviation 20.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amcvae {

@@ -89,7 +89,7 @@ impl Transitions {
         std::mem::take(&mut self.total_acceptance) / n
     }
 
-    /// Two floats a number: what single precision keeps, and the rest.
+    /// Three floats a number: what single precision keeps, and twice the rest.
     pub fn state(&self) -> BTreeMap<String, Vec<f32>> {
         let numbers = self.sizes.iter().flat_map(|size| std::iter::once(size.scale).chain(size.step_sizes.clone()));
         #[expect(clippy::cast_possible_truncation, reason = "the rest is the second number")]
