@@ -8,6 +8,7 @@
 mod block;
 mod fused;
 mod panel;
+mod passes;
 mod plan;
 mod product;
 mod reference;

@@ -69,23 +69,21 @@ pub(super) unsafe fn forward<S: Simd, const V: usize, const IN: usize>(
 /// cotangents of the outputs, a panel every `plan.width` floats. If `wants_input`, the gradients of the input lie
 /// at the returned place, a panel every `plan.width` floats.
 ///
-/// With `second`, the gradients of `<cotangent, tangent of the output>` are added: the second-order part of a pullback.
+/// With `second` of the chunk, the gradients of `<cotangent, tangent of the output>` are added: the second-order part of a pullback.
 ///
 /// # Safety
-/// `tape` holds `n_panels` tapes that [`forward`] filled, `work` `plan.backward_workspace()` floats,
-/// `second` what [`pull_back`] and [`push_forward`] wrote for the same panels.
-#[expect(clippy::too_many_arguments, reason = "the parts of one pass")]
+/// The chunk's tape holds `n_panels` tapes that [`forward`] filled, its `second` what [`pull_back`] and
+/// [`push_forward`] wrote for the same panels; `work` holds `plan.backward_workspace()` floats.
 #[inline(always)]
 pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
     plan: &Plan,
     values: Values,
-    tape: *const f32,
-    n_panels: usize,
+    chunk: Chunk,
     work: *mut f32,
     wants_input: bool,
-    second: Option<Second>,
     input_gradient: &mut *mut f32,
 ) {
+    let Chunk { tape, n_panels, second } = chunk;
     unsafe {
         let gradient = work;
         let lanes = work.add(plan.first_lane());
@@ -216,6 +214,14 @@ pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
         }
         *input_gradient = upper;
     }
+}
+
+/// Some panels that have been forward.
+#[derive(Clone, Copy)]
+pub(super) struct Chunk {
+    pub tape: *const f32,
+    pub n_panels: usize,
+    pub second: Option<Second>,
 }
 
 /// Cotangents and tangents of the first of a chunk's panels.
