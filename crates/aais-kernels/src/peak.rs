@@ -8,13 +8,17 @@ const CHAINS: usize = 12;
 
 /// Does `n_rounds` rounds of independent fused multiply-adds in registers and returns how many floating-point operations
 /// that was; the caller holds the clock.
-pub fn burn(set: InstructionSet, n_rounds: usize) -> u64 {
+///
+/// # Errors
+/// If the processor lacks `set`.
+pub fn burn(set: InstructionSet, n_rounds: usize) -> candle_core::Result<u64> {
+    set.check()?;
     let mut result = 0.0;
     let mut operations = 0;
     let (out, count) = (&mut result, &mut operations);
     dispatch!(set, chains, (n_rounds: usize, out: &mut f32, count: &mut u64));
     std::hint::black_box(result);
-    operations
+    Ok(operations)
 }
 
 #[inline(always)]

@@ -126,7 +126,8 @@ fn reference_has_the_gradients_of_finite_differences() {
 #[test]
 fn fused_equals_reference_on_every_instruction_set() {
     for (index, spec) in specs().into_iter().enumerate() {
-        for rows in [&[1][..], &[3, 27], &[80], &[9, 100]] {
+        // The last needs several chunks of panels a group, as training does.
+        for rows in [&[1][..], &[3, 27], &[80], &[9, 100], &[41 * 80 + 7]] {
             let case = Case::new(spec.clone(), rows, index as u64);
             let exact = case.exact();
             for set in InstructionSet::available() {
@@ -178,6 +179,27 @@ fn a_second_backward_pass_gives_the_same() {
         found.iter().map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(gradients(), gradients());
+}
+
+#[test]
+fn no_rows_are_pulled_back_to_none() {
+    let case = Case::new(spec(3, &[7], 2, 1, false), &[0], 1);
+    let (_, pullback) = mlp_with_pullback(&case.spec, &case.x, &case.parameters, &case.slope).unwrap();
+    assert_eq!(pullback.apply(&case.target).unwrap().dims(), [0, 3]);
+}
+
+/// At zero, where candle's `relu` and `abs` have derivatives of their own, softplus has the slope one half.
+#[test]
+fn softplus_is_right_at_zero() {
+    let spec = softplus(1, &[1], 1, 1, false);
+    // Hidden value 0 at x = 0: weight 1, bias 0; output weight 1, bias 0.
+    let parameters = Tensor::new(&[1f64, 0.0, 1.0, 0.0], &Device::Cpu).unwrap();
+    let (x, slope) = (Tensor::zeros((1, 1), DType::F64, &Device::Cpu).unwrap(), Tensor::new(&[0.25f64], &Device::Cpu));
+    let x = Var::from_tensor(&x).unwrap();
+    let y = reference(&spec, &x, &parameters, &slope.unwrap()).unwrap();
+    assert_eq!(y.to_vec2::<f64>().unwrap(), [[std::f64::consts::LN_2]]);
+    let gradients = y.sum_all().unwrap().backward().unwrap();
+    assert_eq!(gradients.get(&x).unwrap().to_vec2::<f64>().unwrap(), [[0.5]]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / count(values.len())
 }
 
-/// Divided by the length, so that estimates of far lags stay small.
+/// Divided by the whole length less one, so that estimates of far lags stay small.
 fn autocovariance(values: &[f64], lag: usize) -> f64 {
     let mean = mean(values);
     let products = values.iter().zip(&values[lag..]).map(|(a, b)| (a - mean) * (b - mean));

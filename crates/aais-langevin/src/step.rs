@@ -83,22 +83,26 @@ pub struct Decision {
     pub accepted: Tensor,
     /// `min(1, ratio)`, `(B, M)`, detached.
     pub probability: Tensor,
-    /// Log probability of what was decided, `(B, M)`, with gradients; `1e-8` keeps a certain move's rejection finite.
+    /// Log probability of what was decided, `(B, M)`, with gradients.
     pub log_probability: Tensor,
 }
+
+/// Keeps the log probability of rejecting a certain move finite.
+const LEAST_REJECTION: f64 = 1e-8;
 
 /// Accepts with probability `min(1, exp(log_ratio))`; `(B, M)`. NaN is never accepted.
 ///
 /// # Errors
 /// If a tensor operation fails.
 pub fn metropolis(log_ratio: &Tensor, noise: &mut Noise) -> Result<Decision> {
+    // candle's `relu` of NaN is zero, which would be certain acceptance, and NaN would spoil the gradients of the rest.
+    let is_number = log_ratio.eq(log_ratio)?;
+    let log_ratio = &is_number.where_cond(log_ratio, &log_ratio.zeros_like()?)?;
     let level = noise.uniform_tensor(log_ratio.dims(), log_ratio.device())?.to_dtype(log_ratio.dtype())?;
     let log_accept = log_ratio.neg()?.relu()?.neg()?; // min(0, log ratio)
-    // candle's `relu` of NaN is zero, which would be certain acceptance.
-    let is_number = log_ratio.eq(log_ratio)?;
     let probability = is_number.where_cond(&log_accept.detach().exp()?, &log_ratio.zeros_like()?)?;
     let accepted = level.lt(&probability)?;
-    let log_reject = ((log_accept.exp()?.neg()? + 1.0)? + 1e-8)?.log()?;
+    let log_reject = ((log_accept.exp()?.neg()? + 1.0)? + LEAST_REJECTION)?.log()?;
     let log_probability = accepted.where_cond(&log_accept, &log_reject)?;
     Ok(Decision { accepted, probability, log_probability })
 }

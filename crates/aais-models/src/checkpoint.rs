@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-const FORMAT: &str = "aais checkpoint 1";
+const FORMAT: &str = "aais checkpoint 2";
 
 /// What [`Trainer::checkpoint`](crate::Trainer::checkpoint) gives and `restore` takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// Epochs finished.
     pub epoch: usize,
-    /// Steps of Adam.
+    /// Steps of the optimizer since it last began.
     pub adam_step: u64,
     /// Names the settings it belongs to.
     pub fingerprint: String,
@@ -40,7 +40,7 @@ impl Checkpoint {
         for (name, bytes) in &bytes {
             views.push((*name, TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map_err(broken)?));
         }
-        let checksum = checksum(&self.header(), bytes.values().map(Vec::as_slice));
+        let checksum = checksum(&self.header(), bytes.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
         let header = HashMap::from([("header".to_owned(), self.header()), ("checksum".to_owned(), checksum)]);
         serialize(views, Some(header)).map_err(broken)
     }
@@ -57,7 +57,7 @@ impl Checkpoint {
         let header = entries.get("header").ok_or_else(|| broken("is no checkpoint of this program"))?;
 
         let views: BTreeMap<String, TensorView> = tensors.tensors().into_iter().collect();
-        let found = checksum(header, views.values().map(TensorView::data));
+        let found = checksum(header, views.iter().map(|(name, view)| (name.as_str(), view.data())));
         if entries.get("checksum") != Some(&found) {
             return Err(broken("has been altered: its checksum does not fit"));
         }
@@ -89,11 +89,13 @@ impl Checkpoint {
     }
 }
 
-fn checksum<'a>(header: &str, vectors: impl Iterator<Item = &'a [u8]>) -> String {
+/// Of the header, and of every vector with its name and length.
+fn checksum<'a>(header: &str, vectors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     let mut hash = Sha256::new();
     hash.update(header);
-    for vector in vectors {
-        hash.update(vector);
+    for (name, bytes) in vectors {
+        hash.update(format!("\n{name} {}\n", bytes.len()));
+        hash.update(bytes);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -120,9 +122,16 @@ mod tests {
         let bytes = checkpoint().to_bytes().unwrap();
         let mut altered = bytes.clone();
         *altered.last_mut().unwrap() ^= 1;
-        for (bytes, word) in
-            [(&altered[..], "checksum"), (&bytes[..bytes.len() - 3], "cut short"), (b"hello", "cut short")]
-        {
+        // The name of a vector, in the file's own header.
+        let mut renamed = bytes.clone();
+        let place = renamed.windows(3).position(|part| part == b"\"a\"").unwrap();
+        renamed[place + 1] = b'c';
+        for (bytes, word) in [
+            (&altered[..], "checksum"),
+            (&renamed[..], "checksum"),
+            (&bytes[..bytes.len() - 3], "cut short"),
+            (b"hello", "cut short"),
+        ] {
             let message = Checkpoint::from_bytes(bytes).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");
         }

@@ -41,6 +41,11 @@ pub enum Error {
     },
 }
 
+/// An error unless a setting is as wanted.
+pub(crate) fn require(is_so: bool, name: &'static str, wanted: &'static str, found: impl ToString) -> Result<()> {
+    if is_so { Ok(()) } else { Err(Error::Setting { name, wanted, found: found.to_string() }) }
+}
+
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -83,6 +83,14 @@ pub trait Objective: Send {
     /// If a tensor operation fails.
     fn loss(&mut self, model: &LatentModel, step: &mut Step) -> Result<Loss>;
 
+    /// Whether the settings can train that many epochs; called before anything is trained.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for the first that is out of range.
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        Ok(())
+    }
+
     /// How the parameters move after this step; Adam throughout unless the method has its own schedule.
     fn update(&self, _progress: Progress, settings: &TrainSettings) -> Update {
         Rule::Adam(settings.adam()).into()
@@ -99,5 +107,10 @@ pub trait Objective: Send {
     }
 
     /// Takes back what [`state`](Self::state) gave.
-    fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) {}
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`](crate::Error::Checkpoint) if something is missing.
+    fn restore(&mut self, _state: BTreeMap<String, Vec<f32>>) -> crate::Result<()> {
+        Ok(())
+    }
 }

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::{Adam, AdamSettings};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, require};
 use crate::model::{Batch, LatentModel};
 use crate::objective::{Objective, Rule, Step};
 use crate::schedule::Progress;
+
+/// Added to the gradients' length before it divides, as in torch.
+const NORM_EPSILON: f64 = 1e-6;
 
 /// Front of the names in a checkpoint that belong to the method.
 const METHOD: &str = "method.";
@@ -137,7 +140,7 @@ impl Trainer {
         Ok(EpochMeans { epoch: self.epoch, values: sums.into_iter().map(|(name, sum)| (name, sum / n)).collect() })
     }
 
-    /// One batch forward and backward and one step of Adam on everything; returns loss and diagnostics. Deviation 5.
+    /// One batch forward and backward and one step of the optimizer on everything; returns loss and diagnostics. Deviation 5.
     fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), self.data.device())?;
@@ -234,7 +237,7 @@ impl Trainer {
 
         let of_method =
             checkpoint.vectors.iter().filter_map(|(name, values)| Some((name.strip_prefix(METHOD)?, values)));
-        self.objective.restore(of_method.map(|(name, values)| (name.to_owned(), values.clone())).collect());
+        self.objective.restore(of_method.map(|(name, values)| (name.to_owned(), values.clone())).collect())?;
         set_parameters(&self.model, &values)?;
         self.adam = Adam { step: checkpoint.adam_step, first, second };
         self.average = average;
@@ -244,20 +247,13 @@ impl Trainer {
 }
 
 fn check(settings: &TrainSettings) -> Result<()> {
-    let wrong = |name, wanted, found: String| Err(Error::Setting { name, wanted, found });
-    if settings.batch_size == 0 {
-        return wrong("batch_size", "at least 1", "0".into());
-    }
-    if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
-        return wrong("learning_rate", "a positive number", settings.learning_rate.to_string());
-    }
-    if !(settings.weight_decay.is_finite() && settings.weight_decay >= 0.0) {
-        return wrong("weight_decay", "zero or a positive number", settings.weight_decay.to_string());
-    }
-    if !(0.0..1.0).contains(&settings.average_rate) {
-        return wrong("average_rate", "at least 0 and below 1", settings.average_rate.to_string());
-    }
-    Ok(())
+    let TrainSettings { batch_size, learning_rate, weight_decay, average_rate } = *settings;
+    require(batch_size > 0, "batch_size", "at least 1", batch_size)?;
+    let is_rate = learning_rate.is_finite() && learning_rate > 0.0;
+    require(is_rate, "learning_rate", "a positive number", learning_rate)?;
+    let is_decay = weight_decay.is_finite() && weight_decay >= 0.0;
+    require(is_decay, "weight_decay", "zero or a positive number", weight_decay)?;
+    require((0.0..1.0).contains(&average_rate), "average_rate", "at least 0 and below 1", average_rate)
 }
 
 /// Scales gradients that are together longer than `longest` to that length, as torch does.
@@ -267,7 +263,7 @@ fn shorten<'a>(gradients: impl Iterator<Item = &'a mut [f32]>, longest: f64) {
     }
     let mut gradients: Vec<&mut [f32]> = gradients.collect();
     let squares: f64 = gradients.iter().flat_map(|g| g.iter()).map(|g| f64::from(*g).powi(2)).sum();
-    let factor = longest / (squares.sqrt() + 1e-6);
+    let factor = longest / (squares.sqrt() + NORM_EPSILON);
     if factor < 1.0 {
         #[expect(clippy::cast_possible_truncation, reason = "gradients are in single precision")]
         gradients.iter_mut().flat_map(|g| g.iter_mut()).for_each(|g| *g *= factor as f32);

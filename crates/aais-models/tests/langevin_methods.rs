@@ -5,7 +5,7 @@ mod common;
 
 use aais_distributions::{Noise, Proposal};
 use aais_langevin::{Bridge, StepSize, log_kernel, ula};
-use aais_models::methods::{Adaptation, Amcvae, Carried, Lmcvae};
+use aais_models::methods::{Adaptation, Amcvae, Carried, Iwae, IwaePrior, Lmcvae};
 use aais_models::{Batch, LatentModel, Objective, Progress, Step};
 use candle_core::Tensor;
 
@@ -167,6 +167,44 @@ fn amcvae_gradient_needs_its_score_function() {
     assert!(worst(&pathwise) > 0.05, "{pathwise:?} {expected:?}");
 }
 
+/// A chain that makes no move is importance sampling from the proposal.
+#[test]
+fn lmcvae_without_moves_is_iwae() {
+    let model = at(PROPOSAL);
+    let mut skipping = lmcvae(50);
+    skipping.skip_below = 1.0;
+    let (bound, gradient) = run(&mut skipping, &model, 3);
+    let mut iwae = Iwae { n_samples: 50, prior: IwaePrior::Standard };
+    let (expected, expected_gradient) = run(&mut iwae, &model, 3);
+    assert!((bound - expected).abs() < 1e-5, "{bound} {expected}");
+    for (found, expected) in gradient.iter().zip(&expected_gradient) {
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    }
+    assert_ne!(run(&mut lmcvae(50), &model, 3).0, bound);
+}
+
+/// By spread, a step size moves a tenth of the way to the scale over one more than the score's standard deviation.
+#[test]
+fn step_sizes_follow_the_spread_of_the_score() {
+    let model = at(PROPOSAL);
+    let mut objective = lmcvae(5000);
+    objective.adaptation = Adaptation::Spread;
+    let before = run(&mut objective, &model, 0);
+    assert!(before.0.is_finite());
+    // At the first transition z ~ q = N(0.3, 0.64), and the score of the bridge at 1/3 is linear in z.
+    let slope = 2.0 / 3.0 / 0.64 + (1.0 + common::A * common::A / common::NOISE_VARIANCE) / 3.0;
+    let expected = 0.9 * 0.05 + 0.1 * 0.1 / (slope * 0.8 + 1.0);
+    let state = &objective.carried.state()["step_sizes"];
+    // Four floats a number, a scale before the size.
+    let bytes: Vec<u8> = state[4..8].iter().flat_map(|part| (*part as u16).to_le_bytes()).collect();
+    let found = f64::from_le_bytes(bytes.try_into().unwrap());
+    assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+}
+
+fn again_error(state: std::collections::BTreeMap<String, Vec<f32>>) -> String {
+    lmcvae(50).carried.restore(state, 2).unwrap_err().to_string()
+}
+
 #[test]
 fn step_sizes_follow_the_acceptance() {
     let model = at(PROPOSAL);
@@ -179,12 +217,15 @@ fn step_sizes_follow_the_acceptance() {
     }
     assert!(before.state().is_empty());
     let state = objective.carried.state();
-    // Three floats a number; a scale, then the size.
-    let size = f64::from(state["step_sizes"][3]);
-    assert!((size - 0.4 * 0.998f64.powi(50)).abs() < 1e-4, "{size}");
+    // Four floats a number; a scale, then the size.
+    let bytes: Vec<u8> = state["step_sizes"][4..8].iter().flat_map(|part| (*part as u16).to_le_bytes()).collect();
+    let size = f64::from_le_bytes(bytes.try_into().unwrap());
+    assert!((size - 0.4 * 0.998f64.powi(50)).abs() < 1e-12, "{size}");
+    let cut = std::collections::BTreeMap::from([("step_sizes".to_owned(), vec![1.0; 7])]);
+    assert!(again_error(cut).contains("step sizes of 2 transitions"));
 
     let mut again = lmcvae(50);
-    again.carried.restore(state.clone());
+    again.carried.restore(state.clone(), 2).unwrap();
     assert_eq!(again.carried.state(), state);
     assert_eq!(run(&mut again, &model, 7), run(&mut objective, &model, 7));
 }

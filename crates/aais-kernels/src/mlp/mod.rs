@@ -42,7 +42,7 @@ pub fn mlp(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> R
 /// As [`mlp`], and if the processor lacks `set`.
 pub fn mlp_on(set: InstructionSet, spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> Result<Tensor> {
     check_shapes(spec, x, parameters, slope)?;
-    check_set(set)?;
+    set.check()?;
     if is_fused(&[x, parameters, slope]) {
         fused::apply(set, spec, x, parameters, slope)
     } else {
@@ -75,7 +75,7 @@ pub fn mlp_with_pullback_on(
     slope: &Tensor,
 ) -> Result<(Tensor, Pullback)> {
     check_shapes(spec, x, parameters, slope)?;
-    check_set(set)?;
+    set.check()?;
     if spec.n_heads != 1 {
         bail!("a pullback is of a network with one head, got {}", spec.n_heads);
     }
@@ -139,13 +139,6 @@ impl Pullback {
 
 fn is_fused(tensors: &[&Tensor]) -> bool {
     tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
-}
-
-fn check_set(set: InstructionSet) -> Result<()> {
-    if !InstructionSet::available().contains(&set) {
-        bail!("this processor has no {}; it has {:?}", set.name(), InstructionSet::available());
-    }
-    Ok(())
 }
 
 fn check_shapes(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> Result<()> {

@@ -63,9 +63,10 @@ fn prelu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
 
 /// `log(1 + exp(x))` without overflow.
 fn softplus(x: &Tensor) -> Result<Tensor> {
-    // relu(x) + relu(-x) is |x|, and unlike `abs` has the right gradient at zero.
-    let (positive, negative) = (x.relu()?, x.neg()?.relu()?);
-    &positive + ((&positive + negative)?.neg()?.exp()? + 1.0)?.log()?
+    // x - 2 relu(x) is -|x|. candle's `relu` has the derivative 1 at zero, so that all of it has 1/2 there, as it should.
+    let positive = x.relu()?;
+    let minus_abs = (x - (&positive * 2.0)?)?;
+    positive + (minus_abs.exp()? + 1.0)?.log()?
 }
 
 /// [`Pullback::apply`](super::Pullback::apply) by composed operations, for any floating-point type and device.

@@ -46,6 +46,14 @@ impl InstructionSet {
         vec![Self::Portable]
     }
 
+    /// Every safe way to a kernel passes here.
+    pub(crate) fn check(self) -> candle_core::Result<()> {
+        if !Self::available().contains(&self) {
+            candle_core::bail!("this processor has no {}; it has {:?}", self.name(), Self::available());
+        }
+        Ok(())
+    }
+
     /// The best one of this processor, which every fused kernel uses.
     pub fn best() -> Self {
         static BEST: OnceLock<InstructionSet> = OnceLock::new();
@@ -109,7 +117,7 @@ macro_rules! dispatch {
         unsafe fn portable($($name: $type),*) {
             unsafe { $body::<$crate::simd::Portable, 1, 1>($($name),*) }
         }
-        // SAFETY: `InstructionSet` values other than `Portable` come from `available` on this processor.
+        // SAFETY: callers have passed `InstructionSet::check`, or hold what `available` gave.
         match $set {
             #[cfg(target_arch = "x86_64")]
             $crate::InstructionSet::Avx512 => unsafe { avx512($($name),*) },

@@ -5,6 +5,7 @@ use aais_importance::{Fallback, effective_sample_size, self_normalized, weights_
 use candle_core::Result;
 use serde::Deserialize;
 
+use crate::error::require;
 use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step};
 use crate::schedule::Schedule;
@@ -72,5 +73,12 @@ impl Objective for Aais {
             .with("reconstruction", &reconstruction)?
             .with("kl", &kl)?
             .with("ess", &ess)
+    }
+
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
+        let is_power = self.power.is_finite() && self.power >= 0.0;
+        require(is_power, "power", "a finite number from 0 up", self.power)?;
+        require(!self.fallback_below.is_nan(), "fallback_below", "a number or -inf", self.fallback_below)
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Vae;
 use crate::adam::SgdSettings;
+use crate::error::{Error, require};
 use crate::model::{Batch, LatentModel};
 use crate::objective::{Loss, Objective, Rule, Step, Update};
 use crate::schedule::{Progress, Schedule};
@@ -58,11 +59,11 @@ impl Almond {
         let (latent, device) = (model.architecture().latent, model.device());
         let size = self.n_samples * latent;
         let step_size = StepSize::new(self.step_size(epoch))?;
-        let first = if epoch == 0 {
-            Some(model.propose(step.batch)?.frozen().sample(self.n_samples, step.noise)?)
-        } else {
-            None
-        };
+        // Chains begin at the encoder's proposal, in the first epoch or where a row is new.
+        let is_new = |row: &usize| self.chains.len() < (row + 1) * size;
+        let begins = epoch == 0 || step.batch.rows.iter().any(is_new);
+        let begin = |step: &mut Step| model.propose(step.batch)?.frozen().sample(self.n_samples, step.noise);
+        let first = if begins { Some(begin(step)?) } else { None };
 
         let mut arrived = Vec::new();
         for start in (0..step.batch.rows.len()).step_by(ROWS_TOGETHER) {
@@ -105,6 +106,17 @@ impl Objective for Almond {
         Loss::new(reconstruction.mean_all()?.neg()?).with("reconstruction", &reconstruction)
     }
 
+    fn check(&self, epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
+        require(self.vae_epochs < epochs, "vae_epochs", "fewer than all epochs", self.vae_epochs)?;
+        require(self.n_steps > 0, "n_steps", "at least 1", self.n_steps)?;
+        let is_size = self.step_size.is_finite() && self.step_size > 0.0;
+        require(is_size, "step_size", "a positive number", self.step_size)?;
+        require((0.0..1.0).contains(&self.momentum), "momentum", "at least 0 and below 1", self.momentum)?;
+        let is_decay = self.weight_decay.is_finite() && self.weight_decay >= 0.0;
+        require(is_decay, "weight_decay", "zero or a positive number", self.weight_decay)
+    }
+
     fn update(&self, progress: Progress, settings: &TrainSettings) -> Update {
         let descent = self.epoch(progress.epoch).and_then(|epoch| epoch.checked_sub(self.warmup_epochs));
         let Some(epoch) = descent else { return Rule::Adam(settings.adam()).into() };
@@ -121,7 +133,9 @@ impl Objective for Almond {
         BTreeMap::from([("chains".to_owned(), self.chains.clone())])
     }
 
-    fn restore(&mut self, mut state: BTreeMap<String, Vec<f32>>) {
-        self.chains = state.remove("chains").unwrap_or_default();
+    fn restore(&mut self, mut state: BTreeMap<String, Vec<f32>>) -> crate::Result<()> {
+        let missing = || Error::Checkpoint { problem: "has no `chains`".into() };
+        self.chains = state.remove("chains").ok_or_else(missing)?;
+        Ok(())
     }
 }

@@ -8,7 +8,8 @@ use aais_langevin::{Bridge, log_kernel, metropolis, ula};
 use candle_core::{D, Result, Tensor};
 use serde::Deserialize;
 
-use super::transitions::{Adaptation, Carried, Transitions, falling_adam};
+use super::transitions::{Adaptation, Carried, Transitions, check_transitions, falling_adam};
+use crate::error::require;
 use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step, Update};
 use crate::schedule::Progress;
@@ -24,7 +25,7 @@ pub struct Amcvae {
     pub n_samples: usize,
     /// Transitions, `K`.
     pub n_transitions: usize,
-    /// Every transition's first step size.
+    /// Every transition's first step size; adapted ones stay within 0.001 and 0.5.
     pub step_size: f64,
     /// What the step sizes aim at.
     pub target_acceptance: f64,
@@ -78,6 +79,11 @@ impl Objective for Amcvae {
         Loss::new(loss).with_value("acceptance", transitions.mean_acceptance()).with("bound", &log_weights)
     }
 
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
+        check_transitions(self.n_transitions, self.step_size, self.target_acceptance, self.longest_gradient)
+    }
+
     fn update(&self, progress: Progress, settings: &TrainSettings) -> Update {
         falling_adam(progress, settings, &self.learning_rate_falls, self.longest_gradient)
     }
@@ -86,8 +92,8 @@ impl Objective for Amcvae {
         self.carried.state()
     }
 
-    fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
-        self.carried.restore(state);
+    fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) -> crate::Result<()> {
+        self.carried.restore(state, self.n_transitions)
     }
 }
 

@@ -5,6 +5,7 @@ use aais_importance::{effective_sample_size, iwae_bound, self_normalized, weight
 use candle_core::Result;
 use serde::Deserialize;
 
+use crate::error::require;
 use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step};
 
@@ -52,5 +53,9 @@ impl Objective for Iwae {
             .with("reconstruction", &self_normalized(&weights, &log_likelihood.detach())?)?
             .with("kl", &proposal.frozen().kl_to_standard_normal()?)?
             .with("ess", &effective_sample_size(&weights)?)
+    }
+
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)
     }
 }

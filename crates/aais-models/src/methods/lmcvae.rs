@@ -8,7 +8,8 @@ use aais_langevin::{Bridge, log_kernel, select, ula};
 use candle_core::Result;
 use serde::Deserialize;
 
-use super::transitions::{Adaptation, Carried, Transitions, falling_adam};
+use super::transitions::{Adaptation, Carried, Transitions, check_transitions, falling_adam};
+use crate::error::require;
 use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step, Update};
 use crate::schedule::Progress;
@@ -25,7 +26,7 @@ pub struct Lmcvae {
     pub n_samples: usize,
     /// Transitions, `K`.
     pub n_transitions: usize,
-    /// Every transition's first step size.
+    /// Every transition's first step size; adapted ones stay within 0.001 and 0.5.
     pub step_size: f64,
     /// What the step sizes aim at.
     pub target_acceptance: f64,
@@ -85,6 +86,12 @@ impl Objective for Lmcvae {
             .with("ess", &effective_sample_size(&weights)?)
     }
 
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
+        check_transitions(self.n_transitions, self.step_size, self.target_acceptance, self.longest_gradient)?;
+        require((0.0..1.0).contains(&self.skip_below), "skip_below", "at least 0 and below 1", self.skip_below)
+    }
+
     fn update(&self, progress: Progress, settings: &TrainSettings) -> Update {
         falling_adam(progress, settings, &self.learning_rate_falls, self.longest_gradient)
     }
@@ -93,7 +100,7 @@ impl Objective for Lmcvae {
         self.carried.state()
     }
 
-    fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) {
-        self.carried.restore(state);
+    fn restore(&mut self, state: BTreeMap<String, Vec<f32>>) -> crate::Result<()> {
+        self.carried.restore(state, self.n_transitions)
     }
 }

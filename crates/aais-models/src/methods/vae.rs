@@ -4,6 +4,7 @@ use aais_distributions::Proposal;
 use candle_core::Result;
 use serde::Deserialize;
 
+use crate::error::require;
 use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Step};
 use crate::schedule::Schedule;
@@ -28,5 +29,9 @@ impl Objective for Vae {
 
         let loss = ((&kl * self.beta.at(step.progress))? - &reconstruction)?.mean_all()?; // -Eq. 3
         Loss::new(loss).with("reconstruction", &reconstruction)?.with("kl", &kl)
+    }
+
+    fn check(&self, _epochs: usize) -> crate::Result<()> {
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)
     }
 }
