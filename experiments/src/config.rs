@@ -218,14 +218,12 @@ impl Method {
         make(self.settings.clone()).with_context(|| format!("settings of method `{}`", self.row))
     }
 
-    /// With what `quick` changes, or the table's quick epochs.
+    /// With what `quick` changes; without epochs of its own there, at most the table's quick epochs.
     fn quicken(&mut self, epochs: usize) -> Result<()> {
-        let Some(mut quick) = self.quick.take() else {
-            if let Some(train) = &mut self.train {
-                train.epochs = train.epochs.map(|own| own.min(epochs));
-            }
-            return Ok(());
-        };
+        if let Some(train) = &mut self.train {
+            train.epochs = train.epochs.map(|own| own.min(epochs));
+        }
+        let Some(mut quick) = self.quick.take() else { return Ok(()) };
         if let Some(train) = quick.remove("train") {
             let changed: Differing = train.try_into().with_context(|| format!("`quick` of method `{}`", self.row))?;
             let train = self.train.get_or_insert_default();
@@ -262,27 +260,28 @@ impl Config {
         Self::parse(&text).with_context(|| format!("config {}", path.display()))
     }
 
-    /// A config from text, every setting checked.
+    /// A config from text, every setting checked, those of `quick` tables too.
     ///
     /// # Errors
     /// On unknown keys, wrong types, values out of range, unknown methods.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
         config.check()?;
+        config.clone().quick()?;
         Ok(config)
     }
 
     /// With the epochs and seeds of `--quick`.
     ///
     /// # Errors
-    /// If the `quick` table of a method holds what is no setting.
+    /// If a `quick` table holds what is no setting or out of range.
     pub fn quick(mut self) -> Result<Self> {
         self.train.epochs = self.quick.epochs;
         self.seeds = self.quick.seeds;
         for method in &mut self.methods {
             method.quicken(self.quick.epochs)?;
-            method.check()?;
         }
+        self.check().context("with the settings of `quick`")?;
         Ok(self)
     }
 

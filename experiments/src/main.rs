@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aais_experiments::bench;
+use aais_experiments::cell::Protocol;
 use aais_experiments::check::check;
 use aais_experiments::config::Config;
 use aais_experiments::reported::Reported;
-use aais_experiments::reproduce::{self, Request, device, folder, read_cells, targets};
+use aais_experiments::reproduce::{self, Request, device, folder, foreign, read_cells, rewrite_report, targets};
 use aais_experiments::run::CHECKPOINT_SECONDS;
-use aais_experiments::{bench, reproduce::write_report};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
@@ -148,7 +149,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Report { target, out, quick } => {
             for target in targets(&target)? {
-                write_report(target, &Config::of(target)?, &folder(&out, target, quick))?;
+                rewrite_report(target, &out, quick)?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -179,13 +180,10 @@ fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>)
             reproduce::retrain(target, &directory, row, seed)?;
             continue;
         }
-        let config = Config::of(target)?;
         let cells = read_cells(&directory)?;
-        for cell in &cells {
-            let method = config.methods.iter().find(|method| method.row == cell.method);
-            let expected = method.map(|method| config.hash(method)).transpose()?;
-            ensure!(
-                expected.as_ref() == Some(&cell.config_hash),
+        let full = cells.iter().filter(|cell| cell.protocol == Protocol::Full);
+        if let Some(cell) = foreign(&Config::of(target)?, full)? {
+            bail!(
                 "{target} {}/{} was trained with other settings than the config has now; train it anew",
                 cell.method,
                 cell.seed

@@ -250,6 +250,43 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
     Ok(())
 }
 
+/// Writes the report of cells that have the settings of the program's own config.
+///
+/// # Errors
+/// If a cell has others, whose title and bins only their own config knows; and as [`write_report`].
+pub fn rewrite_report(target: &str, out: &Path, quick: bool) -> Result<()> {
+    let published = Config::of(target)?;
+    let (config, option) = if quick { (published.quick()?, " --quick") } else { (published, "") };
+    let directory = folder(out, target, quick);
+    let cells = read_cells(&directory)?;
+    if let Some(cell) = foreign(&config, &cells)? {
+        bail!(
+            "{} was made with other settings ({}/{}); `cargo xtask reproduce {target}{option} --config FILE --out {}` \
+             writes its report again without training",
+            directory.display(),
+            cell.method,
+            cell.seed,
+            out.display()
+        );
+    }
+    write_report(target, &config, &directory)
+}
+
+/// The first cell whose settings are not those of its row in a config.
+///
+/// # Errors
+/// If a setting cannot be hashed.
+pub fn foreign<'a>(config: &Config, cells: impl IntoIterator<Item = &'a Cell>) -> Result<Option<&'a Cell>> {
+    for cell in cells {
+        let method = config.methods.iter().find(|method| method.row == cell.method);
+        let expected = method.map(|method| config.hash(method)).transpose()?;
+        if expected.as_ref() != Some(&cell.config_hash) {
+            return Ok(Some(cell));
+        }
+    }
+    Ok(None)
+}
+
 /// Trains one cell of a folder anew and compares it with what lies there.
 ///
 /// # Errors

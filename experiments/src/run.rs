@@ -31,7 +31,7 @@ pub struct Job<'a> {
     pub method: &'a Method,
     /// Training seed.
     pub seed: u64,
-    /// Full or quick.
+    /// Full, quick or reduced.
     pub protocol: Protocol,
     /// The target's folder.
     pub directory: &'a Path,

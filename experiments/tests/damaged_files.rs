@@ -7,6 +7,8 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use aais_models::Checkpoint;
+
 use common::{Scratch, kill_at_epoch, program, refuse, succeed};
 
 /// Runs the small experiment on an output folder, which must fail and leave this file alone.
@@ -37,6 +39,17 @@ fn a_damaged_checkpoint_is_refused() {
     }
     fs::remove_file(&path).unwrap();
     succeed(&mut scratch.reproduce("out"));
+}
+
+#[test]
+fn a_checkpoint_whose_method_has_other_state_is_refused() {
+    let scratch = Scratch::new();
+    let path = scratch.cell("out", "amcvae/1.checkpoint");
+    kill_at_epoch(&mut scratch.reproduce_chains("out"), &path, 1);
+    let mut shortened = Checkpoint::from_bytes(&fs::read(&path).unwrap()).unwrap();
+    shortened.vectors.get_mut("method.step_sizes").unwrap().pop();
+    fs::write(&path, shortened.to_bytes().unwrap()).unwrap();
+    refuse(&mut scratch.reproduce_chains("out"), &[path.to_str().unwrap(), "step sizes", "delete it"]);
 }
 
 #[test]
@@ -85,9 +98,33 @@ fn a_cell_of_other_settings_is_refused() {
     let bytes = fs::read(&path).unwrap();
     refuse_file(&scratch, &path, &bytes, &["other settings", "--out"]);
 
-    // Nor are such cells held against the paper's numbers.
-    let mut check = program(&["check", "table2", "--results"]);
-    refuse(check.arg(scratch.path("out")), &["table2 aais/1", "other settings"]);
+    // Nor are such cells held against the paper's numbers, or reported under its title.
+    let out = scratch.path("out");
+    refuse(program(&["check", "table2", "--results"]).arg(&out), &["no full cell of table2"]);
+    let way_out = format!("reproduce table2 --config FILE --out {}", out.display());
+    refuse(program(&["report", "table2", "--out"]).arg(&out), &["other settings", "aais/1", &way_out]);
+
+    let text = String::from_utf8(bytes).unwrap();
+    fs::write(&path, text.replace("\"protocol\": \"reduced\"", "\"protocol\": \"full\"")).unwrap();
+    refuse(program(&["check", "table2", "--results"]).arg(&out), &["table2 vae/1", "other settings"]);
+}
+
+#[test]
+fn the_program_reports_and_checks_cells_of_its_own_settings() {
+    let scratch = Scratch::new();
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/figure1/cells");
+    for row in ["vae", "aais"] {
+        let cells = scratch.path("out/figure1/cells").join(row);
+        fs::create_dir_all(&cells).unwrap();
+        fs::copy(results.join(row).join("1.json"), cells.join("1.json")).unwrap();
+    }
+    succeed(program(&["report", "figure1", "--out"]).arg(scratch.path("out")));
+    // A row of the user's own beside them is skipped.
+    let sound = fs::read_to_string(scratch.path("out/figure1/cells/vae/1.json")).unwrap();
+    let other = sound.replace("\"full\"", "\"reduced\"").replace("\"config_hash\": \"", "\"config_hash\": \"0");
+    fs::write(scratch.path("out/figure1/cells/vae/1.json"), other).unwrap();
+    succeed(program(&["check", "figure1", "--results"]).arg(scratch.path("out")));
+    refuse(program(&["report", "figure1", "--out"]).arg(scratch.path("out")), &["other settings (vae/1)"]);
 }
 
 #[test]
@@ -97,5 +134,5 @@ fn a_file_half_written_by_a_killed_run_is_no_cell() {
     let cell = fs::read(scratch.cell("out", "vae/1.json")).unwrap();
     fs::write(scratch.cell("out", "vae/1.partial.json"), &cell).unwrap();
     fs::write(scratch.cell("out", "vae/2.partial.json"), &cell[..99]).unwrap();
-    succeed(program(&["report", "table2", "--out"]).arg(scratch.path("out")));
+    succeed(&mut scratch.reproduce("out"));
 }

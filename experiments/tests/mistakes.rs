@@ -17,6 +17,15 @@ fn refuse_config(from: &str, to: &str, words: &[&str]) {
     assert!(!scratch.path("out").exists());
 }
 
+/// The same for a method with Langevin moves.
+fn refuse_chains(from: &str, to: &str, words: &[&str]) {
+    let scratch = Scratch::new();
+    let mut command = program(&["reproduce", "table2", "--config"]);
+    command.arg(scratch.config_with_chains(from, to)).arg("--out").arg(scratch.path("out"));
+    refuse(&mut command, &[&["small.toml"], words].concat());
+    assert!(!scratch.path("out").exists());
+}
+
 /// Runs with arguments that must be refused before anything is written.
 fn refuse_arguments(arguments: &[&str], words: &[&str]) {
     let scratch = Scratch::new();
@@ -65,11 +74,51 @@ fn values_out_of_range_are_named() {
     }
     refuse_config("weight_decay = 0.01", "weight_decay = nan", &["`weight_decay` must be zero or a positive"]);
     refuse_config("average_rate = 5e-4", "average_rate = 1.0", &["`average_rate`", "got 1"]);
-    refuse_config("n_samples = 4", "n_samples = 0", &["`n_samples` of method `vae` must be at least 1"]);
+    refuse_config("n_samples = 4", "n_samples = 0", &["method `vae`", "n_samples must be at least 1, got 0"]);
+    refuse_config("n_samples = 4", "n_samples = 1000001", &["`n_samples` of method `vae`", "at most 1000000"]);
     refuse_config("power = 1.0", "power = nan", &["`power` of method `aais` is not a number"]);
     refuse_config("n_rows = 40", "n_rows = 0", &["data", "at least one row"]);
     refuse_config("noise_std = 1.0", "noise_std = -1.0", &["data", "`noise_std` must be positive"]);
-    refuse_config("low = -3.0", "low = 30.0", &["`evaluate.histogram` needs low < high"]);
+    for low in ["30.0", "nan", "-inf"] {
+        refuse_config("low = -3.0", &format!("low = {low}"), &["`evaluate.histogram` needs low < high, both finite"]);
+    }
+    refuse_config("bins = 18", "bins = 0", &["`bins` must be 1 to 1000000, got 0"]);
+    refuse_config("bins = 18", "bins = 1000000000000", &["`bins` must be 1 to 1000000"]);
+    refuse_config("row = \"vae\"", "row = \"vae\"\nseeds = 0", &["`seeds` of method `vae` must be at least 1"]);
+}
+
+#[test]
+fn settings_of_chains_out_of_range_are_named() {
+    refuse_chains("step_size = 0.02", "step_size = -0.02", &["method `amcvae`", "step_size must be", "got -0.02"]);
+    refuse_chains("step_size = 0.03", "step_size = -0.03", &["method `lmcvae`", "step_size must be", "got -0.03"]);
+    refuse_chains("step_size = 0.01", "step_size = -0.01", &["method `almond`", "step_size must be", "got -0.01"]);
+    let zero = "n_transitions = 0";
+    refuse_chains("n_transitions = 2", zero, &["method `amcvae`", "n_transitions must be at least 1"]);
+    refuse_chains("n_transitions = 2", "n_transitions = 1000001", &["`n_transitions` of method `amcvae`", "at most"]);
+    let likely = "target_acceptance = 1.5";
+    refuse_chains("target_acceptance = 0.9", likely, &["method `amcvae`", "target_acceptance must be", "got 1.5"]);
+    refuse_chains("target_acceptance = 0.8", likely, &["method `lmcvae`", "target_acceptance must be", "got 1.5"]);
+    let negative = "longest_gradient = -1";
+    refuse_chains("longest_gradient = 9.0", negative, &["method `amcvae`", "longest_gradient must be", "got -1"]);
+    refuse_chains("longest_gradient = 8.0", negative, &["method `lmcvae`", "longest_gradient must be", "got -1"]);
+    refuse_chains("skip_below = 0.1", "skip_below = 1.0", &["method `lmcvae`", "skip_below must be", "got 1"]);
+    refuse_chains("vae_epochs = 20", "vae_epochs = 300", &["method `almond`", "vae_epochs must be", "got 300"]);
+    refuse_chains("warmup_epochs = 30", "warmup_epochs = -30", &["method `almond`", "`warmup_epochs`", "-30"]);
+}
+
+#[test]
+fn mistakes_in_quick_tables_show_at_once() {
+    let of_quick = "with the settings of `quick`";
+    refuse_config("epochs = 2", "epochs = 0", &[of_quick, "`epochs` must be at least 1"]);
+    refuse_config("epochs = 2\nseeds = 1", "epochs = 2\nseeds = 0", &[of_quick, "`seeds` must be at least 1"]);
+    let quick = "quick = { vae_epochs = 1, warmup_epochs = 0 }";
+    refuse_chains(quick, "quick = { vea_epochs = 1 }", &[of_quick, "method `almond`", "unknown field `vea_epochs`"]);
+    refuse_chains(quick, "quick = { vae_epochs = 2 }", &[of_quick, "method `almond`", "vae_epochs must be", "got 2"]);
+    refuse_chains(quick, "", &[of_quick, "method `almond`", "vae_epochs must be", "got 20"]);
+    let train = "quick = { vae_epochs = 1, train = { epochs = 0 } }";
+    refuse_chains(quick, train, &[of_quick, "`train` of method `almond`", "`epochs` must be at least 1"]);
+    let unknown = "quick = { train = { epoch = 9 } }";
+    refuse_chains(quick, unknown, &["`quick` of method `almond`", "unknown field `epoch`"]);
 }
 
 #[test]

@@ -24,8 +24,26 @@ fn a_run_killed_twice_ends_with_the_bytes_of_an_unbroken_one() {
 
     assert!(said.contains("1 of 2 cells to train"), "{said}");
     assert!(!scratch.cell("broken", "aais/1.checkpoint").exists());
-    let (unbroken, broken) = (scratch.path("unbroken/table2"), scratch.path("broken/table2"));
-    let (unbroken, broken) = (lasting_files(&unbroken), lasting_files(&broken));
+    same_files(&scratch, "unbroken", "broken");
+}
+
+#[test]
+fn a_killed_run_of_methods_with_state_ends_with_the_bytes_of_an_unbroken_one() {
+    let scratch = Scratch::new();
+    succeed(&mut scratch.reproduce_chains("unbroken"));
+    // Almond is killed while its VAE trains, in Adam's epochs on chains, and in descent.
+    for (method, epoch) in [("amcvae", 100), ("lmcvae", 100), ("almond", 5), ("almond", 25), ("almond", 100)] {
+        let checkpoint = scratch.cell("broken", &format!("{method}/1.checkpoint"));
+        kill_at_epoch(&mut scratch.reproduce_chains("broken"), &checkpoint, epoch);
+    }
+    succeed(&mut scratch.reproduce_chains("broken"));
+    same_files(&scratch, "unbroken", "broken");
+}
+
+/// Two folders of the same settings hold the same files.
+fn same_files(scratch: &Scratch, unbroken: &str, broken: &str) {
+    let files = |out| lasting_files(&scratch.path(out).join("table2"));
+    let (unbroken, broken) = (files(unbroken), files(broken));
     assert_eq!(broken.keys().collect::<Vec<_>>(), unbroken.keys().collect::<Vec<_>>());
     for (name, bytes) in &unbroken {
         assert!(broken[name] == *bytes, "{} differs", name.display());

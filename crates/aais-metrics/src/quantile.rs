@@ -6,9 +6,10 @@ use crate::{Error, Result};
 /// The probability of [`lower_edge`]: of 5,000 generated values, the five smallest lie below it.
 const LOWER_EDGE: f64 = 0.001;
 
-/// The value below which a share `probability` of the sample lies, interpolated linearly between order statistics.
+/// The value below which a share `probability` of the sample lies.
 ///
-/// At position `h = (n − 1) p` of the sorted sample, counted from zero: `x₍⌊h⌋₎ + (h − ⌊h⌋) (x₍⌊h⌋₊₁₎ − x₍⌊h⌋₎)`.
+/// Interpolated linearly between order statistics, at position `h = (n − 1) p` of the sorted sample, counted from zero:
+/// `x₍⌊h⌋₎ + (h − ⌊h⌋) (x₍⌊h⌋₊₁₎ − x₍⌊h⌋₎)`.
 /// This is definition 7 of Hyndman and Fan (1996), numpy's default.
 ///
 /// # Errors

@@ -7,10 +7,12 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Config, Data, Evaluate, Method, Task, Train};
 
+/// Of samples, transitions or bins: far more than any use, and few enough that a slip does not take all memory.
+const MOST: usize = 1_000_000;
+
 impl Config {
     pub(super) fn check(&self) -> Result<()> {
-        ensure!(self.seeds > 0 && self.quick.seeds > 0, "`seeds` must be at least 1");
-        ensure!(self.train.epochs > 0 && self.quick.epochs > 0, "`epochs` must be at least 1");
+        ensure!(self.seeds > 0, "`seeds` must be at least 1");
         self.check_data()?;
         self.train.check()?;
         self.evaluate.check(self.task)?;
@@ -36,8 +38,9 @@ impl Config {
     fn check_methods(&self) -> Result<()> {
         ensure!(!self.methods.is_empty(), "there is nothing to train; add a table [[methods]]");
         for (k, method) in self.methods.iter().enumerate() {
-            method.check()?;
-            self.train_of(method).check().with_context(|| format!("`train` of method `{}`", method.row))?;
+            let train = self.train_of(method);
+            train.check().with_context(|| format!("`train` of method `{}`", method.row))?;
+            method.check(train.epochs)?;
             let own = self.architecture_of(method)?;
             let table = Architecture::paper(&self.architecture)?;
             let fits = (own.observed, own.signal) == (table.observed, table.signal);
@@ -76,29 +79,30 @@ impl Evaluate {
             ),
         }
         if let Some(bins) = self.histogram {
-            ensure!(
-                bins.low < bins.high && bins.bins > 0,
-                "`evaluate.histogram` needs low < high and at least one bin"
-            );
+            let is_interval = bins.low < bins.high && (bins.high - bins.low).is_finite();
+            ensure!(is_interval, "`evaluate.histogram` needs low < high, both finite");
+            ensure!((1..=MOST).contains(&bins.bins), "`bins` must be 1 to {MOST}, got {}", bins.bins);
         }
         self.inside.map_or(Ok(()), |radius| positive("inside", radius))
     }
 }
 
 impl Method {
-    /// The row can be a folder, and its method takes its settings.
-    pub(super) fn check(&self) -> Result<()> {
+    /// The row can be a folder, and its method takes its settings for so many epochs.
+    fn check(&self, epochs: usize) -> Result<()> {
         let row = &self.row;
         let is_name = !row.is_empty() && row.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
         ensure!(is_name, "`row = \"{row}\"` must be made of letters, digits and `-`");
         ensure!(!row.ends_with("-ema"), "`row = \"{row}\"` must not end in -ema, which marks averaged parameters");
-        self.objective()?;
+        ensure!(self.seeds != Some(0), "`seeds` of method `{row}` must be at least 1");
+        let objective = self.objective()?;
         for (name, value) in &self.settings {
             ensure!(!value.as_float().is_some_and(f64::is_nan), "`{name}` of method `{row}` is not a number");
-            let is_no_count = name == "n_samples" && value.as_integer() == Some(0);
-            ensure!(!is_no_count, "`n_samples` of method `{row}` must be at least 1");
+            let is_count = ["n_samples", "n_transitions"].contains(&name.as_str());
+            let fits = value.as_integer().and_then(|count| usize::try_from(count).ok()).is_some_and(|n| n <= MOST);
+            ensure!(!is_count || fits, "`{name}` of method `{row}` must be at most {MOST}, got {value}");
         }
-        Ok(())
+        objective.check(epochs).with_context(|| format!("settings of method `{row}`"))
     }
 }
 

@@ -58,6 +58,44 @@ fallback_below = -745.0
 weight_gradient = "published"
 "#;
 
+/// Three more methods, small, for the end of [`CONFIG`].
+pub const CHAINS: &str = r#"
+[[methods]]
+row = "amcvae"
+name = "amcvae"
+n_samples = 2
+n_transitions = 2
+step_size = 0.02
+target_acceptance = 0.9
+longest_gradient = 9.0
+train = { epochs = 300 }
+
+[[methods]]
+row = "lmcvae"
+name = "lmcvae"
+n_samples = 2
+n_transitions = 2
+step_size = 0.03
+target_acceptance = 0.8
+longest_gradient = 8.0
+skip_below = 0.1
+train = { epochs = 300 }
+
+[[methods]]
+row = "almond"
+name = "almond"
+architecture = "exp-almond"
+n_samples = 2
+vae_epochs = 20
+warmup_epochs = 30
+n_steps = 2
+step_size = 0.01
+momentum = 0.1
+weight_decay = 0.001
+train = { epochs = 300 }
+quick = { vae_epochs = 1, warmup_epochs = 0 }
+"#;
+
 /// A folder of one test's own, gone with the test.
 pub struct Scratch(TempDir);
 
@@ -72,9 +110,18 @@ impl Scratch {
 
     /// Writes [`CONFIG`] with one passage changed.
     pub fn config(&self, from: &str, to: &str) -> PathBuf {
-        assert!(CONFIG.contains(from), "{from}");
+        self.write(CONFIG, from, to)
+    }
+
+    /// Writes [`CONFIG`] and [`CHAINS`] with one passage changed.
+    pub fn config_with_chains(&self, from: &str, to: &str) -> PathBuf {
+        self.write(&[CONFIG, CHAINS].concat(), from, to)
+    }
+
+    fn write(&self, config: &str, from: &str, to: &str) -> PathBuf {
+        assert!(config.contains(from), "{from}");
         let path = self.path("small.toml");
-        fs::write(&path, CONFIG.replacen(from, to, 1)).unwrap();
+        fs::write(&path, config.replacen(from, to, 1)).unwrap();
         path
     }
 
@@ -89,6 +136,13 @@ impl Scratch {
     pub fn reproduce_in_a_row(&self, out: &str) -> Command {
         let mut command = self.reproduce(out);
         command.args(["--jobs", "1"]);
+        command
+    }
+
+    /// `reproduce table2` of the methods of [`CHAINS`] into a folder of this name, one cell after the other.
+    pub fn reproduce_chains(&self, out: &str) -> Command {
+        let mut command = program(&["reproduce", "table2", "--jobs", "1", "--methods", "amcvae,lmcvae,almond"]);
+        command.arg("--config").arg(self.config_with_chains("", "")).arg("--out").arg(self.path(out));
         command
     }
 
