@@ -46,6 +46,11 @@ impl Check {
         experiments::command(self.profile, Device::Cpu, self.arguments())
     }
 
+    /// The same by the binary that the tests have built, if it is there.
+    pub fn command_of_tests(&self) -> Option<Command> {
+        experiments::command_of_tests(self.arguments())
+    }
+
     fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["check".into(), self.target.name().into()];
         if let Some(results) = &self.results {

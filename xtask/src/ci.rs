@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: everything CI checks, in order, up to the first failure.
 
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -57,10 +58,11 @@ impl Ci {
 
         let start = Instant::now();
         let mut seconds = Vec::new();
+        let mut is_tested = false;
         for step in steps {
-            println!("== {}: {}", step.name(), step.title());
+            println!("== {}: {}", step.name(), step.title(is_tested));
             let step_start = Instant::now();
-            let code = step.run()?;
+            let code = step.run(is_tested)?;
             let step_seconds = step_start.elapsed().as_secs_f64();
             if code != 0 {
                 let name = step.name();
@@ -70,6 +72,7 @@ impl Ci {
             }
             println!("== {}: ok, {step_seconds:.1} s", step.name());
             seconds.push(format!("{} {step_seconds:.1}", step.name()));
+            is_tested |= step == Step::Test;
         }
         println!("ci: ok in {:.1} s ({})", start.elapsed().as_secs_f64(), seconds.join(", "));
         Ok(ExitCode::SUCCESS)
@@ -86,18 +89,19 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn title(self) -> String {
-        match self.command() {
+    fn title(self, is_tested: bool) -> String {
+        match self.command(is_tested) {
             Some(command) => {
+                let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
                 let words = command.get_args().map(|word| word.to_string_lossy());
-                words.fold("cargo".to_owned(), |line, word| line + " " + &word)
+                words.fold(program.to_string_lossy().into_owned(), |line, word| line + " " + &word)
             }
             None => "cargo xtask tidy".to_owned(),
         }
     }
 
-    fn run(self) -> Result<u8> {
-        match self.command() {
+    fn run(self, is_tested: bool) -> Result<u8> {
+        match self.command(is_tested) {
             Some(mut command) => {
                 let status = command.status().with_context(|| format!("starting {command:?}"))?;
                 Ok(exit_code(status))
@@ -106,12 +110,18 @@ impl Step {
         }
     }
 
-    /// The process of a step; `Tidy` runs in this one.
-    fn command(self) -> Option<Command> {
+    /// The process of a step; `Tidy` runs in this one. `is_tested` says that the tests have just been built.
+    fn command(self, is_tested: bool) -> Option<Command> {
         let cargo = |line: &str| {
             let mut command = workspace::cargo();
             command.args(line.split(' '));
             command
+        };
+        let check = |target, retrain| {
+            let check = Check::committed(target, retrain);
+            // One package alone would be built again, with features of its own.
+            let tested = is_tested.then(|| check.command_of_tests()).flatten();
+            tested.unwrap_or_else(|| check.command())
         };
         let command = match self {
             Step::Fmt => cargo("fmt --all --check"),
@@ -125,10 +135,10 @@ impl Step {
                 command
             }
             Step::Tidy => return None,
-            Step::CheckTable2 => Check::committed(Target::Table2, None).command(),
-            Step::CheckTable3 => Check::committed(Target::Table3, None).command(),
-            Step::CheckFigure1 => Check::committed(Target::Figure1, None).command(),
-            Step::Retrain => Check::committed(Target::Table2, Some("aais/1")).command(),
+            Step::CheckTable2 => check(Target::Table2, None),
+            Step::CheckTable3 => check(Target::Table3, None),
+            Step::CheckFigure1 => check(Target::Figure1, None),
+            Step::Retrain => check(Target::Table2, Some("aais/1")),
         };
         Some(command)
     }
@@ -158,9 +168,9 @@ mod tests {
 
     #[test]
     fn the_title_is_the_command() {
-        assert_eq!(Step::Fmt.title(), "cargo fmt --all --check");
+        assert_eq!(Step::Fmt.title(false), "cargo fmt --all --check");
         assert_eq!(
-            Step::Retrain.title(),
+            Step::Retrain.title(false),
             "cargo run --locked --package aais-experiments -- check table2 --results experiments/results --retrain aais/1"
         );
     }

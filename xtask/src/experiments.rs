@@ -70,6 +70,17 @@ pub fn command(profile: Profile, device: Device, arguments: Vec<OsString>) -> Co
     command
 }
 
+/// The binary as the tests have built it, which lies beside this one.
+pub fn command_of_tests(arguments: Vec<OsString>) -> Option<Command> {
+    let name = format!("aais-experiments{}", std::env::consts::EXE_SUFFIX);
+    let binary = std::env::current_exe().ok()?.with_file_name(name);
+    binary.is_file().then(|| {
+        let mut command = Command::new(binary);
+        command.current_dir(workspace::root()).args(arguments);
+        command
+    })
+}
+
 /// Becomes the command: its output, its answer to CTRL-C and its exit code are ours.
 pub fn hand_over(command: Command) -> Result<ExitCode> {
     eprintln!("building aais-experiments; the first build takes some minutes");

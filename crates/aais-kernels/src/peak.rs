@@ -22,7 +22,11 @@ pub fn burn(set: InstructionSet, n_rounds: usize) -> candle_core::Result<u64> {
 }
 
 #[inline(always)]
-unsafe fn chains<S: Simd, const V: usize, const IN: usize>(n_rounds: usize, out: &mut f32, count: &mut u64) {
+unsafe fn chains<S: Simd, const V: usize, const P: usize, const IN: usize>(
+    n_rounds: usize,
+    out: &mut f32,
+    count: &mut u64,
+) {
     unsafe {
         let (factor, term) = (S::splat(std::hint::black_box(0.999)), S::splat(std::hint::black_box(0.001)));
         let mut sums = [S::splat(1.0); CHAINS];

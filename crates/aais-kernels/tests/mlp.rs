@@ -85,6 +85,25 @@ fn fused_equals_reference_on_every_instruction_set() {
     }
 }
 
+/// AVX2 works on sixteen lanes in two registers and adds them in the order of AVX-512.
+#[test]
+fn avx2_has_the_bits_of_avx512() {
+    let sets = [InstructionSet::Avx512, InstructionSet::Avx2];
+    if !sets.iter().all(|set| InstructionSet::available().contains(set)) {
+        return; // Nothing to compare on this processor.
+    }
+    for (index, spec) in specs().into_iter().enumerate() {
+        for rows in [&[27][..], &[41 * 80 + 7]] {
+            let case = Case::new(spec.clone(), rows, index as u64);
+            let [wide, narrow] = sets.map(|set| case.run(DType::F32, |s, x, p, a| mlp_on(set, s, x, p, a)));
+            for (what, (wide, narrow)) in ["y", "dx", "dparameters", "dslope"].iter().zip(wide.iter().zip(&narrow)) {
+                let bits = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                assert_eq!(bits(wide), bits(narrow), "{what} of {spec:?}, rows {rows:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn transposed_view_is_taken_as_it_reads() {
     let case = Case::new(spec(3, &[7], 2, 1, true), &[50], 1);

@@ -142,6 +142,22 @@ fn fused_equals_reference_on_every_instruction_set() {
 }
 
 #[test]
+fn avx2_has_the_bits_of_avx512() {
+    let sets = [InstructionSet::Avx512, InstructionSet::Avx2];
+    if !sets.iter().all(|set| InstructionSet::available().contains(set)) {
+        return; // Nothing to compare on this processor.
+    }
+    for (index, spec) in specs().into_iter().enumerate() {
+        let case = Case::new(spec, &[9, 100], index as u64);
+        let [wide, narrow] = sets.map(|set| case.fused(set));
+        for (what, (wide, narrow)) in NAMES.iter().zip(wide.iter().zip(&narrow)) {
+            let bits = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(bits(wide), bits(narrow), "{what} of {:?}", case.spec);
+        }
+    }
+}
+
+#[test]
 fn threads_do_not_change_a_bit() {
     let case = Case::new(spec(1, &[20, 20, 20], 1, 1, true), &[128, 100], 3);
     let on = |n_threads: usize| {

@@ -12,7 +12,7 @@ use crate::simd::Simd;
 /// # Safety
 /// `tape` holds `plan.tape` floats, `work` `plan.forward_workspace()`, `out` `plan.width`.
 #[inline(always)]
-pub(super) unsafe fn forward<S: Simd, const V: usize, const IN: usize>(
+pub(super) unsafe fn forward<S: Simd, const V: usize, const P: usize, const IN: usize>(
     plan: &Plan,
     values: Values,
     tape: *mut f32,
@@ -36,10 +36,10 @@ pub(super) unsafe fn forward<S: Simd, const V: usize, const IN: usize>(
             let (n_in, n_out) = (layer.n_in, layer.n_out);
             let inner = Product { weights: weights(layer.weight), by_output: n_in, by_input: 1, n_in, n_out };
             match layer.kind {
-                LayerKind::Output => inner.run::<S, V>(input, Start::Bias(weights(layer.bias)), output),
+                LayerKind::Output => inner.run::<S, P>(input, Start::Bias(weights(layer.bias)), output),
                 LayerKind::NormPrelu(_) | LayerKind::Softplus => {
                     let normalized = tape.add(step.normalized);
-                    inner.run::<S, V>(input, Start::Bias(weights(layer.bias)), normalized);
+                    inner.run::<S, P>(input, Start::Bias(weights(layer.bias)), normalized);
                     if matches!(layer.kind, LayerKind::NormPrelu(_)) {
                         normalize::<S, V>(normalized, tape.add(step.inverse_std), n_out);
                     }
@@ -49,9 +49,9 @@ pub(super) unsafe fn forward<S: Simd, const V: usize, const IN: usize>(
             }
             if let Some(skip) = layer.skip {
                 let through = Product { weights: weights(skip.through), ..inner };
-                through.run::<S, V>(input, Start::Bias(weights(skip.through_bias)), output);
+                through.run::<S, P>(input, Start::Bias(weights(skip.through_bias)), output);
                 let outer = Product { weights: weights(skip.outer), by_output: n_out, n_in: n_out, ..inner };
-                outer.run::<S, V>(activation, Start::Output, output);
+                outer.run::<S, P>(activation, Start::Output, output);
             }
             if is_body {
                 input = output;
@@ -75,7 +75,7 @@ pub(super) unsafe fn forward<S: Simd, const V: usize, const IN: usize>(
 /// The chunk's tape holds `n_panels` tapes that [`forward`] filled, its `second` what [`pull_back`] and
 /// [`push_forward`] wrote for the same panels; `work` holds `plan.backward_workspace()` floats.
 #[inline(always)]
-pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
+pub(super) unsafe fn backward<S: Simd, const V: usize, const P: usize, const IN: usize>(
     plan: &Plan,
     values: Values,
     chunk: Chunk,
@@ -159,10 +159,10 @@ pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
                     row_sums::<S>(dy, n_out, lane(3));
                     da = chunk(inner);
                     for p in 0..n_panels {
-                        transposed(skip.outer, n_out).run::<S, V>(dy.at(p), Start::Zero, da.at(p));
+                        transposed(skip.outer, n_out).run::<S, P>(dy.at(p), Start::Zero, da.at(p));
                         if wants_x {
                             let start = if started { Start::Output } else { Start::Zero };
-                            transposed(skip.through, n_in).run::<S, V>(dy.at(p), start, dx.at(p));
+                            transposed(skip.through, n_in).run::<S, P>(dy.at(p), start, dx.at(p));
                         }
                     }
                     started |= wants_x;
@@ -205,7 +205,7 @@ pub(super) unsafe fn backward<S: Simd, const V: usize, const IN: usize>(
             if wants_x {
                 for p in 0..n_panels {
                     let start = if started { Start::Output } else { Start::Zero };
-                    transposed(layer.weight, n_in).run::<S, V>(dh.at(p), start, dx.at(p));
+                    transposed(layer.weight, n_in).run::<S, P>(dh.at(p), start, dx.at(p));
                 }
             }
             if is_body {
@@ -237,7 +237,7 @@ pub(super) struct Second {
 /// `tape` was filled by [`forward`], `cotangents` holds `plan.cotangents` floats, `top` and `out` one panel each.
 /// The network has one head.
 #[inline(always)]
-pub(super) unsafe fn pull_back<S: Simd, const V: usize, const IN: usize>(
+pub(super) unsafe fn pull_back<S: Simd, const V: usize, const P: usize, const IN: usize>(
     plan: &Plan,
     values: Values,
     tape: *const f32,
@@ -267,14 +267,14 @@ pub(super) unsafe fn pull_back<S: Simd, const V: usize, const IN: usize>(
             };
             let mut start = Start::Zero;
             if let Some(skip) = layer.skip {
-                transposed(skip.outer, n_out).run::<S, V>(dy, Start::Zero, cotangents.add(step.cotangents.activation));
-                transposed(skip.through, n_in).run::<S, V>(dy, Start::Zero, dx);
+                transposed(skip.outer, n_out).run::<S, P>(dy, Start::Zero, cotangents.add(step.cotangents.activation));
+                transposed(skip.through, n_in).run::<S, P>(dy, Start::Zero, dx);
                 start = Start::Output;
             }
             let dh = cotangents.add(step.cotangents.linear);
             let taped = Taped { normalized: tape.add(step.normalized), inverse_std: tape.add(step.inverse_std) };
             pull_back_block::<S, V>(layer, values, taped, cotangents.add(step.cotangents.activation), dh);
-            transposed(layer.weight, n_in).run::<S, V>(dh, start, dx);
+            transposed(layer.weight, n_in).run::<S, P>(dh, start, dx);
         }
     }
 }
@@ -285,7 +285,7 @@ pub(super) unsafe fn pull_back<S: Simd, const V: usize, const IN: usize>(
 /// # Safety
 /// `tape` was filled by [`forward`], `tangents` holds `plan.tangents` floats, `out` one panel. The network has one head.
 #[inline(always)]
-pub(super) unsafe fn push_forward<S: Simd, const V: usize, const IN: usize>(
+pub(super) unsafe fn push_forward<S: Simd, const V: usize, const P: usize, const IN: usize>(
     plan: &Plan,
     values: Values,
     tape: *const f32,
@@ -306,17 +306,17 @@ pub(super) unsafe fn push_forward<S: Simd, const V: usize, const IN: usize>(
             let dot_x = tangents.add(step.tangents.input);
             let dot_y = plan.layers.get(index + 1).map_or(out, |above| tangents.add(above.tangents.input));
             if matches!(layer.kind, LayerKind::Output) {
-                product(layer.weight, n_in).run::<S, V>(dot_x, Start::Zero, dot_y);
+                product(layer.weight, n_in).run::<S, P>(dot_x, Start::Zero, dot_y);
                 continue;
             }
             let dot_h = tangents.add(step.tangents.linear);
             let dot_a = if layer.skip.is_some() { tangents.add(step.tangents.activation) } else { dot_y };
             let taped = Taped { normalized: tape.add(step.normalized), inverse_std: tape.add(step.inverse_std) };
-            product(layer.weight, n_in).run::<S, V>(dot_x, Start::Zero, dot_h);
+            product(layer.weight, n_in).run::<S, P>(dot_x, Start::Zero, dot_h);
             push_forward_block::<S, V>(layer, values, taped, dot_h, dot_a);
             if let Some(skip) = layer.skip {
-                product(skip.through, n_in).run::<S, V>(dot_x, Start::Zero, dot_y);
-                product(skip.outer, n_out).run::<S, V>(dot_a, Start::Output, dot_y);
+                product(skip.through, n_in).run::<S, P>(dot_x, Start::Zero, dot_y);
+                product(skip.outer, n_out).run::<S, P>(dot_a, Start::Output, dot_y);
             }
         }
     }
@@ -327,7 +327,7 @@ pub(super) unsafe fn push_forward<S: Simd, const V: usize, const IN: usize>(
 /// # Safety
 /// `accumulators` is the front of a workspace that [`backward`] used with the same `S`.
 #[inline(always)]
-pub(super) unsafe fn collect<S: Simd, const V: usize, const IN: usize>(
+pub(super) unsafe fn collect<S: Simd, const V: usize, const P: usize, const IN: usize>(
     plan: &Plan,
     accumulators: *mut f32,
     slope_gradient: &mut f32,

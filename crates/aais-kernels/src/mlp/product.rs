@@ -106,11 +106,12 @@ pub(super) unsafe fn outer_products<S: Simd, const IN: usize>(
             while i < n_in {
                 let to = gradient.add(o * n_in + i);
                 let is_long = i + IN <= n_in;
+                let in_square = is_wide && i < n_in / OUTPUTS * OUTPUTS;
                 match (is_wide, is_long) {
-                    (true, true) => outer_block::<S, OUTPUTS, IN>(dy, o, x, i, to, n_in),
-                    (true, false) => outer_block::<S, OUTPUTS, 1>(dy, o, x, i, to, n_in),
-                    (false, true) => outer_block::<S, 1, IN>(dy, o, x, i, to, n_in),
-                    (false, false) => outer_block::<S, 1, 1>(dy, o, x, i, to, n_in),
+                    (true, true) => outer_block::<S, OUTPUTS, IN>(dy, o, x, i, to, n_in, in_square),
+                    (true, false) => outer_block::<S, OUTPUTS, 1>(dy, o, x, i, to, n_in, in_square),
+                    (false, true) => outer_block::<S, 1, IN>(dy, o, x, i, to, n_in, in_square),
+                    (false, false) => outer_block::<S, 1, 1>(dy, o, x, i, to, n_in, in_square),
                 }
                 i += if is_long { IN } else { 1 };
             }
@@ -127,6 +128,7 @@ unsafe fn outer_block<S: Simd, const O: usize, const I: usize>(
     first_in: usize,
     to: *mut f32,
     n_in: usize,
+    in_square: bool,
 ) {
     unsafe {
         let mut sums = [[S::splat(0.0); I]; O];
@@ -145,7 +147,7 @@ unsafe fn outer_block<S: Simd, const O: usize, const I: usize>(
                 }
             }
         }
-        let sums = S::sum_block(sums);
+        let sums = S::sum_block(sums, in_square);
         for o in 0..O {
             for i in 0..I {
                 *to.add(o * n_in + i) += sums[o][i];

@@ -69,7 +69,7 @@ mod tests {
     use crate::simd::dispatch;
 
     #[inline(always)]
-    unsafe fn both<S: Simd, const V: usize, const IN: usize>(x: *const f32, n: usize, out: *mut f32) {
+    unsafe fn both<S: Simd, const V: usize, const P: usize, const IN: usize>(x: *const f32, n: usize, out: *mut f32) {
         unsafe {
             for at in (0..n).step_by(S::LANES) {
                 S::store(out.add(at), softplus::<S>(S::load(x.add(at))));

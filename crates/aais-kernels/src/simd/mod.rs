@@ -17,7 +17,7 @@ pub(crate) use x86::{Avx2, Avx512};
 pub enum InstructionSet {
     /// x86-64 with AVX-512F: 16 lanes, fused multiply-add.
     Avx512,
-    /// x86-64 with AVX2 and FMA: 8 lanes, fused multiply-add.
+    /// x86-64 with AVX2 and FMA: 16 lanes as two registers, the same bits as AVX-512.
     Avx2,
     /// Any processor: 8 lanes as the compiler finds fit, products rounded before they are added.
     Portable,
@@ -31,6 +31,12 @@ impl InstructionSet {
             Self::Avx2 => "avx2",
             Self::Portable => "portable",
         }
+    }
+
+    /// Whether results of the instruction set of that name have the same bits as those of this one.
+    pub fn has_bits_of(self, name: &str) -> bool {
+        let has_sixteen_lanes = |name: &str| [Self::Avx512.name(), Self::Avx2.name()].contains(&name);
+        name == self.name() || has_sixteen_lanes(name) && has_sixteen_lanes(self.name())
     }
 
     /// Those this processor has, best first.
@@ -87,8 +93,11 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn sum(a: Self::V) -> f32;
 
     /// The sum of the lanes of each vector of a block.
+    ///
+    /// In a square of four by four outputs AVX-512 adds sixteen vectors at once, in an order of its own;
+    /// `in_square` says that the block lies in one, for those who follow it.
     #[inline(always)]
-    unsafe fn sum_block<const O: usize, const I: usize>(block: [[Self::V; I]; O]) -> [[f32; I]; O] {
+    unsafe fn sum_block<const O: usize, const I: usize>(block: [[Self::V; I]; O], _in_square: bool) -> [[f32; I]; O] {
         let mut sums = [[0.0; I]; O];
         for o in 0..O {
             for i in 0..I {
@@ -99,23 +108,25 @@ pub(crate) trait Simd: Copy + 'static {
     }
 }
 
-/// Calls `$body::<S, VECTORS, IN>` for the instruction set `$set` with its features enabled.
+/// Calls `$body::<S, V, P, IN>` for the instruction set `$set` with its features enabled.
 ///
-/// `VECTORS` and `IN` are the widths of the register blocks of a matrix product and of an outer product.
+/// `V` vectors of rows go through a block together, `P` through a matrix product, `IN` inputs through an outer product.
+/// `P` and `IN` are a matter of registers. `V` also orders the sum of the slope's gradient, so it is the same for both
+/// instruction sets with sixteen lanes.
 macro_rules! dispatch {
     ($set:expr, $body:ident, ($($name:ident : $type:ty),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx2,fma")]
         unsafe fn avx512($($name: $type),*) {
-            unsafe { $body::<$crate::simd::Avx512, 5, 4>($($name),*) }
+            unsafe { $body::<$crate::simd::Avx512, 5, 5, 4>($($name),*) }
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
         unsafe fn avx2($($name: $type),*) {
-            unsafe { $body::<$crate::simd::Avx2, 2, 2>($($name),*) }
+            unsafe { $body::<$crate::simd::Avx2, 5, 1, 2>($($name),*) }
         }
         unsafe fn portable($($name: $type),*) {
-            unsafe { $body::<$crate::simd::Portable, 1, 1>($($name),*) }
+            unsafe { $body::<$crate::simd::Portable, 1, 1, 1>($($name),*) }
         }
         // SAFETY: callers have passed `InstructionSet::check`, or hold what `available` gave.
         match $set {
@@ -128,3 +139,15 @@ macro_rules! dispatch {
     }};
 }
 pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_lanes_have_the_same_bits() {
+        assert!(InstructionSet::Avx2.has_bits_of("avx512") && InstructionSet::Avx512.has_bits_of("avx2"));
+        assert!(InstructionSet::Portable.has_bits_of("portable"));
+        assert!(!InstructionSet::Portable.has_bits_of("avx2") && !InstructionSet::Avx512.has_bits_of("portable"));
+    }
+}
