@@ -229,7 +229,7 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
     ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", directory.display());
     let has = |protocol| cells.iter().any(|cell| cell.protocol == protocol);
     let (protocol, note) = if has(Protocol::Quick) {
-        (Protocol::Quick, "Quick run, not the paper's protocol: a first look, not a result.")
+        (Protocol::Quick, "The epochs and seeds of each row stand under \"Where the numbers come from\".")
     } else if has(Protocol::Reduced) {
         (Protocol::Reduced, "Some rows have settings of their own, not those of the paper's protocol.")
     } else {
