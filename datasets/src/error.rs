@@ -41,6 +41,22 @@ pub enum Error {
         value: f64,
     },
 
+    /// A log rate of counts is beyond what can be drawn.
+    #[error("expected rates of counts below 1e19, got exp({log_rate})")]
+    Rate {
+        /// The log rate.
+        log_rate: f64,
+    },
+
+    /// A file cannot be used.
+    #[error("{path} {problem}")]
+    File {
+        /// Which.
+        path: String,
+        /// What is wrong with it, and where.
+        problem: String,
+    },
+
     /// The column's values do not spread, or spread too far for a double.
     #[error("expected a positive, finite standard deviation, got {sd}")]
     Spread {

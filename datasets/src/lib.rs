@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod circle;
+mod copula;
 mod error;
 mod exponential;
 mod mixture;
@@ -10,6 +11,7 @@ mod signals;
 mod standardize;
 
 pub use circle::{Circle, CircleData, circle};
+pub use copula::{Counts, observe_counts, published_copula};
 pub use error::{Error, Result};
 pub use exponential::{Exponential, exponential};
 pub use mixture::{Mixture, Stream, mixture};

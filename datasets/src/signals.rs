@@ -1,4 +1,4 @@
-//! What signal recovery starts from: a signal seen through noise. Paper, Section 4.2.2.
+//! What signal recovery starts from: a signal seen through noise. Paper, Sections 4.2.2 and 4.2.3.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,9 @@ use crate::mt19937::LegacyRandom;
 /// A signal and what was observed of it; rows are observations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalData {
-    /// `x = u + e`, `(N, 1)`: what a model is trained on.
+    /// What a model is trained on: `x = u + e`, `(N, 1)`; for counts covariates and count, `(N, p + D + 1)`.
     pub observed: Array2<f64>,
-    /// `u`, `(N, 1)`: what the decoder should recover, and never sees.
+    /// `u`, `(N, D)`: what the decoder should recover, and never sees.
     pub signal: Array2<f64>,
 }
 

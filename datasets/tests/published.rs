@@ -6,7 +6,9 @@
 //! `hashlib.sha256(numpy.load(file).astype("<f8").tobytes()).hexdigest()`.
 #![allow(clippy::unwrap_used)]
 
-use aais_datasets::{Circle, Exponential, Mixture, circle, exponential, mixture};
+use std::path::PathBuf;
+
+use aais_datasets::{Circle, Exponential, Mixture, circle, exponential, mixture, published_copula};
 
 /// Logarithms, sines and cosines decide the last bits, and those are glibc's. Without fused multiplication and addition
 /// (x86-64 before 2013) its sines and cosines differ, and the circle with them in 14 of 10,000 numbers.
@@ -62,4 +64,22 @@ fn last_rows_are_the_published_ones() {
     for (value, published) in last {
         assert!((value - published).abs() < 1e-14, "{value} instead of {published}");
     }
+}
+
+/// The copula's draw comes from R and is a file; where it is at hand, its first and last rows are these.
+#[test]
+fn the_copula_file_is_read_to_its_last_row() {
+    let Some(folder) = std::env::var_os("AAIS_DATA_DIR").map(PathBuf::from) else {
+        eprintln!("skipped: AAIS_DATA_DIR names no folder with synthetic/copula.csv.gz");
+        return;
+    };
+    let data = published_copula(&folder.join("synthetic/copula.csv.gz")).unwrap();
+    assert_eq!((data.observed.dim(), data.signal.dim()), ((10_000, 11), (10_000, 5)));
+    assert_eq!(data.observed[[0, 0]], -0.112_095_129_310_443);
+    assert_eq!(data.observed[[9999, 10]], 2.0);
+    assert_eq!(data.signal[[9999, 4]], 0.228_575_516_735_881);
+    // Counts of mean 1.4175 and at most 103.
+    let counts = data.observed.column(10);
+    assert!((counts.mean().unwrap() - 1.4175).abs() < 1e-12);
+    assert_eq!(counts.iter().copied().fold(0.0, f64::max), 103.0);
 }

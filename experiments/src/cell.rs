@@ -13,7 +13,7 @@ pub enum Protocol {
     Full,
     /// Few epochs and seeds, for a first look.
     Quick,
-    /// Other settings than the program's own config of the table.
+    /// Less than the paper's protocol, as the config says, or other settings than the program's own config of the table.
     Reduced,
 }
 
@@ -21,7 +21,7 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// By metric name: `ks`, `wd`, `fp`, `edge`, `radius_error`, `inside`.
+    /// By metric name: `ks`, `wd`, `fp`, `edge`, `l1`, `radius_error` and so on; see `reported/`.
     pub metrics: BTreeMap<String, f64>,
     /// A summary of the sample that the metrics were computed from.
     pub generated: Generated,
@@ -70,7 +70,7 @@ pub struct Timing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
-    /// `table2`, `table3`, `figure1`.
+    /// `table2`, for example.
     pub table: String,
     /// Row name, such as `aais` or `iwae-published`.
     pub method: String,
@@ -88,6 +88,9 @@ pub struct Cell {
     pub instruction_set: String,
     /// Processor it ran on.
     pub machine: String,
+    /// Where its data came from, where they are not always made by the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
     /// From the last iterate.
     pub outcome: Outcome,
     /// From exponentially averaged parameters, where the settings ask for them.

@@ -2,19 +2,24 @@
 
 use std::path::Path;
 
-use aais_datasets::{Circle, Exponential, Mixture};
 use aais_models::methods::{Aais, Almond, Amcvae, Iwae, Lmcvae, Vae};
 use aais_models::{Architecture, Objective, TrainSettings};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::task::find_data;
+
+mod data;
 mod limits;
+
+pub use data::{CircleData, CopulaData, CopulaDraw, Data};
 
 /// The tables and figures that can be reproduced, with their configs.
 pub const TARGETS: &[(&str, &str)] = &[
     ("table2", include_str!("../configs/table2.toml")),
     ("table3", include_str!("../configs/table3.toml")),
+    ("table4", include_str!("../configs/table4.toml")),
     ("figure1", include_str!("../configs/figure1.toml")),
 ];
 
@@ -63,37 +68,8 @@ pub enum Task {
     Signal,
     /// Generate points on a circle.
     Circle,
-}
-
-/// A data set by name.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum Data {
-    /// Paper, section 4.2.2.
-    Exponential(Exponential),
-    /// Paper, Eq. 20.
-    Mixture(Mixture),
-    /// Paper, section 4.2.1.
-    Circle(CircleData),
-}
-
-/// The circle and the likelihood's variance on it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CircleData {
-    /// Mixture of angles.
-    pub angles: Vec<aais_datasets::Component>,
-    /// Seed of numpy's legacy generator.
-    pub seed: u32,
-    /// Variance of `p(x | z)`.
-    pub noise_variance: f64,
-}
-
-impl CircleData {
-    /// The draw's settings.
-    pub fn draw(&self) -> Circle {
-        Circle { angles: self.angles.clone(), seed: self.seed }
-    }
+    /// Recover the joint law of a signal from counts.
+    Copula,
 }
 
 /// How models are trained.
@@ -125,7 +101,7 @@ impl Train {
 }
 
 /// How models are judged.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
     /// Draws from the trained model.
@@ -176,6 +152,9 @@ pub struct Method {
     /// Fewer training seeds than the table's, unless `--seeds` asks for more.
     #[serde(skip_serializing)]
     pub seeds: Option<u64>,
+    /// Why and how it is trained by less than the paper's protocol; its cells are marked as reduced.
+    #[serde(skip_serializing)]
+    pub reduced: Option<String>,
     /// Settings that `--quick` changes, `train` among them.
     #[serde(skip_serializing)]
     pub quick: Option<toml::Table>,
@@ -269,6 +248,26 @@ impl Config {
         config.check()?;
         config.clone().quick()?;
         Ok(config)
+    }
+
+    /// The same with the data that a folder holds, where files are looked for.
+    #[must_use]
+    pub fn with_data(mut self, folder: Option<&Path>) -> Self {
+        find_data(&mut self, folder);
+        self
+    }
+
+    /// The same with every draw of the data that a finished cell may have been trained on.
+    pub fn with_any_data(&self) -> Vec<Self> {
+        let Data::Copula(_) = &self.data else { return vec![self.clone()] };
+        let draw = |draw| {
+            let mut config = self.clone();
+            if let Data::Copula(copula) = &mut config.data {
+                copula.draw = Some(draw);
+            }
+            config
+        };
+        vec![draw(CopulaDraw::Published), draw(CopulaDraw::Own)]
     }
 
     /// With the epochs and seeds of `--quick`.

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cell;
 pub mod check;
 pub mod config;
+pub mod environment;
 pub mod figures;
 pub mod report;
 pub mod reported;

@@ -10,6 +10,7 @@ use aais_experiments::bench;
 use aais_experiments::cell::Protocol;
 use aais_experiments::check::check;
 use aais_experiments::config::Config;
+use aais_experiments::environment;
 use aais_experiments::reported::Reported;
 use aais_experiments::reproduce::{self, Request, device, folder, foreign, read_cells, rewrite_report, targets};
 use aais_experiments::run::CHECKPOINT_SECONDS;
@@ -29,7 +30,7 @@ enum Command {
     Reproduce(Reproduce),
     /// Write the report anew from finished cells
     Report {
-        /// table2, table3, figure1 or all
+        /// table2, table3, table4, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "target/reproduce")]
@@ -40,7 +41,7 @@ enum Command {
     },
     /// Hold results against the paper's numbers
     Check {
-        /// table2, table3, figure1 or all
+        /// table2, table3, table4, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "experiments/results")]
@@ -60,12 +61,15 @@ enum Command {
 enum Bench {
     /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step {
-        /// exp, mix or circle; all if left out
+        /// exp, mix, copula or circle; all if left out
         #[arg(long)]
         task: Option<String>,
         /// Threads of the fused operations
         #[arg(long, default_value_t = 1)]
         threads: usize,
+        /// A Python with PyTorch, whose step of AAIS is timed in turns with ours
+        #[arg(long)]
+        peer: Option<PathBuf>,
         /// JSON lines instead of a table
         #[arg(long)]
         json: bool,
@@ -74,7 +78,7 @@ enum Bench {
 
 #[derive(Args)]
 struct Reproduce {
-    /// table2, table3, figure1 or all
+    /// table2, table3, table4, figure1 or all
     target: String,
     /// Seeds 1 to N instead of the config's
     #[arg(long)]
@@ -91,7 +95,7 @@ struct Reproduce {
     /// cpu or cuda
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Folder of downloaded data; no target reads it yet: tables 2 and 3 and figure 1 make their data
+    /// Folder of downloaded data; the environment variable `AAIS_DATA_DIR` if left out
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Folder for results
@@ -106,6 +110,7 @@ struct Reproduce {
 }
 
 fn main() -> ExitCode {
+    environment::settle();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     match run(Cli::parse().command) {
         Ok(code) => code,
@@ -124,7 +129,7 @@ fn run(command: Command) -> Result<ExitCode> {
             if !device(&args.device)?.is_cpu() {
                 bail!("the signal tables train on the CPU only as yet; leave out --device");
             }
-            if let Some(folder) = args.data_dir {
+            if let Some(folder) = &args.data_dir {
                 ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
             }
             let targets = targets(&args.target)?;
@@ -139,6 +144,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 jobs: args.jobs.unwrap_or(cores),
                 quick: args.quick,
                 config: args.config,
+                data: args.data_dir.or_else(data_folder),
                 out: args.out,
                 checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
             };
@@ -157,12 +163,17 @@ fn run(command: Command) -> Result<ExitCode> {
             use_threads(1)?;
             check_results(&target, &results, retrain.as_deref())
         }
-        Command::Bench { what: Bench::Step { task, threads, json } } => {
+        Command::Bench { what: Bench::Step { task, threads, peer, json } } => {
             use_threads(threads)?;
-            print_steps(&bench::step(task.as_deref())?, json)?;
+            print_steps(&bench::step(task.as_deref(), threads, peer.as_deref())?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Downloaded data, where the environment names their folder.
+fn data_folder() -> Option<PathBuf> {
+    std::env::var_os("AAIS_DATA_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Cells run side by side, so each keeps to its own thread.
@@ -177,7 +188,7 @@ fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>)
         if let Some(cell) = retrain {
             let (row, seed) = cell.split_once('/').context("--retrain takes METHOD/SEED, such as aais/1")?;
             let seed = seed.parse().with_context(|| format!("the seed in --retrain {cell}"))?;
-            reproduce::retrain(target, &directory, row, seed)?;
+            reproduce::retrain(target, &directory, row, seed, data_folder().as_deref())?;
             continue;
         }
         let cells = read_cells(&directory)?;
@@ -205,14 +216,17 @@ fn print_steps(steps: &[bench::StepTime], json: bool) -> Result<()> {
         return Ok(());
     }
     println!(
-        "{:8} {:8} {:>12} {:>10} {:>10} {:>12} {:>8} {:>8}",
-        "task", "method", "rows", "ms/step", "GFLOP/s", "FMA peak", "share", "x AAIS"
+        "{:8} {:8} {:>12} {:>10} {:>10} {:>12} {:>8} {:>8} {:>11} {:>8}",
+        "task", "method", "rows", "ms/step", "GFLOP/s", "FMA peak", "share", "x AAIS", "PyTorch ms", "ratio"
     );
     for s in steps {
         let rows = format!("{} x {}", s.rows, s.samples);
         let share = 100.0 * s.share_of_peak;
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.1}"));
+        let (peer, ratio) =
+            (number(s.peer_milliseconds), number(s.peer_milliseconds.map(|peer| peer / s.milliseconds)));
         println!(
-            "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1}",
+            "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {peer:>11} {ratio:>8}",
             s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
         );
     }

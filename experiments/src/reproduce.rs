@@ -32,6 +32,8 @@ pub struct Request {
     pub quick: bool,
     /// A config file instead of the program's own.
     pub config: Option<PathBuf>,
+    /// Folder of downloaded data.
+    pub data: Option<PathBuf>,
     /// Where the target's folder lies.
     pub out: PathBuf,
     /// Time between two checkpoints of a cell.
@@ -56,7 +58,7 @@ pub fn targets(name: &str) -> Result<Vec<&'static str>> {
 /// If the config is wrong, a cell fails, or a file cannot be written; finished cells stay.
 pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     let config = settings(target, request)?;
-    let published = Config::of(target)?;
+    let published = Config::of(target)?.with_data(request.data.as_deref());
     let directory = folder(&request.out, target, request.quick);
 
     let rows = chosen(&config, &request.methods)?;
@@ -64,6 +66,9 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         Some(path) => format!("data of config {}", path.display()),
         None => format!("data of {target}"),
     })?;
+    if let Some(source) = prepared.source() {
+        eprintln!("data: {source}");
+    }
     // Seeds in the outer loop: a table that is cut short has all its rows.
     let protocols: Vec<Protocol> =
         rows.iter().map(|&row| protocol(request.quick, &config, row, &published)).collect::<Result<_>>()?;
@@ -96,13 +101,14 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     write_report(target, &config, &directory)
 }
 
-/// Full only for a row whose settings are those of the program's own config, down to the hash.
+/// Full only for a row whose settings are those of the program's own config, down to the hash, and the paper's.
 fn protocol(is_quick: bool, config: &Config, row: usize, published: &Config) -> Result<Protocol> {
     if is_quick {
         return Ok(Protocol::Quick);
     }
     let own = config.hash(&config.methods[row])?;
-    let hashes = published.methods.iter().map(|method| published.hash(method)).collect::<Result<Vec<_>>>()?;
+    let paper = published.methods.iter().filter(|method| method.reduced.is_none());
+    let hashes = paper.map(|method| published.hash(method)).collect::<Result<Vec<_>>>()?;
     Ok(if hashes.contains(&own) { Protocol::Full } else { Protocol::Reduced })
 }
 
@@ -117,7 +123,8 @@ fn settings(target: &str, request: &Request) -> Result<Config> {
         }
         None => published,
     };
-    let mut config = if request.quick { config.quick()? } else { config };
+    let config = if request.quick { config.quick()? } else { config };
+    let mut config = config.with_data(request.data.as_deref());
     if let Some(seeds) = request.seeds {
         ensure!(seeds > 0, "--seeds must be at least 1");
         config.seeds = seeds;
@@ -229,18 +236,18 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
     ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", directory.display());
     let has = |protocol| cells.iter().any(|cell| cell.protocol == protocol);
     let (protocol, note) = if has(Protocol::Quick) {
-        (Protocol::Quick, "The epochs and seeds of each row stand under \"Where the numbers come from\".")
+        (Protocol::Quick, "The epochs and seeds of each row stand under \"Where the numbers come from\".".to_owned())
     } else if has(Protocol::Reduced) {
-        (Protocol::Reduced, "Some rows have settings of their own, not those of the paper's protocol.")
+        (Protocol::Reduced, why_reduced(config, &cells))
     } else {
-        (Protocol::Full, "")
+        (Protocol::Full, String::new())
     };
     let (reported, reference) = (Reported::of(target)?, Prepared::new(config)?.reference()?);
     let input = ReportInput {
         table: target,
         title: &config.title,
         protocol,
-        note,
+        note: &note,
         reported: &reported,
         cells: &cells,
         reference: &reference,
@@ -251,6 +258,17 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
     Ok(())
 }
 
+/// What the config says of each row with reduced cells.
+fn why_reduced(config: &Config, cells: &[Cell]) -> String {
+    let is_reduced = |row: &str| cells.iter().any(|cell| cell.method == row && cell.protocol == Protocol::Reduced);
+    let mut reasons = Vec::new();
+    for method in config.methods.iter().filter(|method| is_reduced(&method.row)) {
+        let other = "settings of its own, not those of the paper's protocol.";
+        reasons.push(format!("{}: {}", method.row, method.reduced.as_deref().unwrap_or(other)));
+    }
+    reasons.join(" ")
+}
+
 /// Writes the report of cells that have the settings of the program's own config.
 ///
 /// # Errors
@@ -258,6 +276,7 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
 pub fn rewrite_report(target: &str, out: &Path, quick: bool) -> Result<()> {
     let published = Config::of(target)?;
     let (config, option) = if quick { (published.quick()?, " --quick") } else { (published, "") };
+    let config = config.with_data(None);
     let directory = folder(out, target, quick);
     let cells = read_cells(&directory)?;
     if let Some(cell) = foreign(&config, &cells)? {
@@ -278,10 +297,13 @@ pub fn rewrite_report(target: &str, out: &Path, quick: bool) -> Result<()> {
 /// # Errors
 /// If a setting cannot be hashed.
 pub fn foreign<'a>(config: &Config, cells: impl IntoIterator<Item = &'a Cell>) -> Result<Option<&'a Cell>> {
+    let configs = config.with_any_data();
     for cell in cells {
-        let method = config.methods.iter().find(|method| method.row == cell.method);
-        let expected = method.map(|method| config.hash(method)).transpose()?;
-        if expected.as_ref() != Some(&cell.config_hash) {
+        let Some(method) = config.methods.iter().find(|method| method.row == cell.method) else {
+            return Ok(Some(cell));
+        };
+        let hashes = configs.iter().map(|config| config.hash(method)).collect::<Result<Vec<_>>>()?;
+        if !hashes.contains(&cell.config_hash) {
             return Ok(Some(cell));
         }
     }
@@ -292,12 +314,13 @@ pub fn foreign<'a>(config: &Config, cells: impl IntoIterator<Item = &'a Cell>) -
 ///
 /// # Errors
 /// If the numbers differ: in any bit on an instruction set with the same bits, by more than the spread over seeds on another.
-pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64) -> Result<()> {
-    let config = Config::of(target)?;
+pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Option<&Path>) -> Result<()> {
+    let config = Config::of(target)?.with_data(data);
     let position = chosen(&config, &[row.to_owned()])?;
     let method = &config.methods[position[0]];
     let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
-    let (protocol, checkpoint_every) = (Protocol::Full, Duration::from_secs(CHECKPOINT_SECONDS));
+    let protocol = protocol(false, &config, position[0], &config)?;
+    let checkpoint_every = Duration::from_secs(CHECKPOINT_SECONDS);
     let job = |directory| Job { target, config: &config, method, seed, protocol, directory, checkpoint_every };
     let kept = job(directory).finished()?.with_context(|| {
         format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, EpochDiagnostics, Protocol, Timing};
 use crate::config::{Config, Method};
-use crate::report::write_atomically;
+use crate::report::{remove_with_partial, write_atomically};
 use crate::task::Prepared;
 
 /// Points of a training history that a cell keeps.
@@ -139,16 +139,14 @@ impl Job<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instruction_set: InstructionSet::best().name().to_owned(),
             machine: processor(),
+            data: prepared.source().map(ToOwned::to_owned),
             outcome,
             averaged,
             diagnostics: note.history,
             timing: Timing { seconds: before + started.elapsed().as_secs_f64() },
         };
         write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
-        if checkpoint_path.exists() {
-            std::fs::remove_file(&checkpoint_path)
-                .with_context(|| format!("removing {}", checkpoint_path.display()))?;
-        }
+        remove_with_partial(&checkpoint_path)?;
         Ok(cell)
     }
 }

@@ -26,6 +26,15 @@ fn refuse_chains(from: &str, to: &str, words: &[&str]) {
     assert!(!scratch.path("out").exists());
 }
 
+/// The same for counts with a copula.
+fn refuse_counts(from: &str, to: &str, words: &[&str]) {
+    let scratch = Scratch::new();
+    let mut command = program(&["reproduce", "table4", "--config"]);
+    command.arg(scratch.config_with_counts(from, to)).arg("--out").arg(scratch.path("out"));
+    refuse(command.env_remove("AAIS_DATA_DIR"), &[&["small.toml"], words].concat());
+    assert!(!scratch.path("out").exists());
+}
+
 /// Runs with arguments that must be refused before anything is written.
 fn refuse_arguments(arguments: &[&str], words: &[&str]) {
     let scratch = Scratch::new();
@@ -52,6 +61,29 @@ fn a_circle_and_a_mixture_refuse_unknown_keys_too() {
     refuse_config(exponential, part, &["line 7", "[data]", "unknown field `share`"]);
     let circle = "\"circle\"\nangles = []\nseed = 42\nnoise_variance = 1.0\nradius = 2.0";
     refuse_config(exponential, circle, &["line 7", "[data]", "unknown field `radius`"]);
+}
+
+#[test]
+fn the_settings_of_a_copula_are_checked() {
+    refuse_counts("theta = 2.0", "theta = -2.0", &["`theta` must be a positive number"]);
+    refuse_counts("theta = 2.0", "theta = 2.0\ndraw = \"own\"", &["[data]", "unknown field `draw`"]);
+    refuse_counts("margin = [2.0, 1.0, -2.0]", "margin = [0.0, 1.0, -2.0]", &["positive shape and scale"]);
+    refuse_counts("beta = [0.4, 0.1, ", "beta = [", &["5 fixed effects and a signal of 5 coordinates"]);
+    refuse_counts("covariate_std = 0.2", "covariate_std = 0.0", &["`covariate_std` must be a positive number"]);
+    refuse_counts("n_rows = 40", "n_rows = 0", &["`n_rows` must be at least 1"]);
+    refuse_counts("histogram = { low = -4.0, high = 8.0, bins = 24 }", "", &["`evaluate.histogram`"]);
+}
+
+#[test]
+fn an_altered_data_file_is_not_trained_on() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("data/synthetic");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("copula.csv"), "x,w,y\n1,2,3\n").unwrap();
+    let mut command = scratch.reproduce_counts("out");
+    command.arg("--data-dir").arg(scratch.path("data"));
+    refuse(&mut command, &["copula.csv has SHA-256", "fetch it anew"]);
+    assert!(!scratch.path("out").exists());
 }
 
 #[test]
@@ -150,7 +182,10 @@ fn mistakes_on_the_command_line_are_named() {
 
 #[test]
 fn unknown_targets_are_named() {
-    refuse(&mut program(&["reproduce", "table22"]), &["unknown target `table22`", "table2, table3, figure1, all"]);
+    refuse(
+        &mut program(&["reproduce", "table22"]),
+        &["unknown target `table22`", "table2, table3, table4, figure1, all"],
+    );
     refuse(&mut program(&["report", "table22"]), &["unknown target `table22`"]);
     refuse(&mut program(&["check", "table22"]), &["unknown target `table22`"]);
 }

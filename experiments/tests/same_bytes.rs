@@ -40,9 +40,32 @@ fn a_killed_run_of_methods_with_state_ends_with_the_bytes_of_an_unbroken_one() {
     same_files(&scratch, "unbroken", "broken");
 }
 
+#[test]
+fn a_killed_run_with_fixed_effects_ends_with_the_bytes_of_an_unbroken_one() {
+    let scratch = Scratch::new();
+    succeed(&mut scratch.reproduce_counts("unbroken"));
+    for (method, epoch) in [("aais", 100), ("lmcvae", 100)] {
+        let checkpoint = scratch.path("broken").join(format!("table4/cells/{method}/1.checkpoint"));
+        kill_at_epoch(&mut scratch.reproduce_counts("broken"), &checkpoint, epoch);
+    }
+    let said = succeed(&mut scratch.reproduce_counts("broken"));
+    assert!(said.contains("data: a draw of our own from the same law (seed 42)"), "{said}");
+    same_files_of(&scratch, "table4", "unbroken", "broken");
+
+    let results = fs::read_to_string(scratch.path("unbroken/table4/results.json")).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(results["protocol"], "reduced");
+    assert!(results["note"].as_str().unwrap().contains("lmcvae: 2 samples instead of 100."), "{}", results["note"]);
+    assert_eq!(results["provenance"]["data"][0], "a draw of our own from the same law (seed 42)");
+}
+
 /// Two folders of the same settings hold the same files.
 fn same_files(scratch: &Scratch, unbroken: &str, broken: &str) {
-    let files = |out| lasting_files(&scratch.path(out).join("table2"));
+    same_files_of(scratch, "table2", unbroken, broken);
+}
+
+fn same_files_of(scratch: &Scratch, target: &str, unbroken: &str, broken: &str) {
+    let files = |out| lasting_files(&scratch.path(out).join(target));
     let (unbroken, broken) = (files(unbroken), files(broken));
     assert_eq!(broken.keys().collect::<Vec<_>>(), unbroken.keys().collect::<Vec<_>>());
     for (name, bytes) in &unbroken {

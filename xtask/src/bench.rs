@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,13 +25,17 @@ enum Piece {
 
 #[derive(Args)]
 struct Step {
-    /// Task whose networks and batch are timed: exp, mix or circle [default: all]
+    /// Task whose networks and batch are timed: exp, mix, copula or circle [default: all]
     #[arg(long)]
     task: Option<String>,
 
     /// Threads of the kernels [default: 1]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<u32>>,
+
+    /// A Python with PyTorch, to time its step of AAIS in turns with ours
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
 
     /// Print JSON for programs
     #[arg(long)]
@@ -54,6 +59,9 @@ impl Step {
         if let Some(threads) = self.threads {
             arguments.extend(["--threads".into(), threads.to_string().into()]);
         }
+        if let Some(peer) = &self.peer {
+            arguments.extend(["--peer".into(), peer.into()]);
+        }
         if self.json {
             arguments.push("--json".into());
         }
@@ -67,7 +75,9 @@ mod tests {
 
     #[test]
     fn every_flag_reaches_the_binary() {
-        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), json: true };
-        assert_eq!(step.arguments(), ["bench", "step", "--task", "exp", "--threads", "2", "--json"]);
+        let peer = Some("python3".into());
+        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), peer, json: true };
+        let expected = ["bench", "step", "--task", "exp", "--threads", "2", "--peer", "python3", "--json"];
+        assert_eq!(step.arguments(), expected);
     }
 }

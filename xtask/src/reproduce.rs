@@ -37,7 +37,7 @@ pub struct Reproduce {
     #[arg(long, default_value = "cpu")]
     device: Device,
 
-    /// Folder of downloaded data; no target reads it yet: tables 2 and 3 and figure 1 make their data
+    /// Folder of downloaded data [default: the environment variable AAIS_DATA_DIR]
     #[arg(long, value_name = "DIR", value_parser = path_from_here)]
     data_dir: Option<PathBuf>,
 

@@ -1,7 +1,7 @@
 //! The only source of randomness.
 
 use candle_core::{Device, Result, Tensor};
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use sha2::{Digest, Sha256};
@@ -83,6 +83,21 @@ impl Noise {
 
     fn keyed(key: [u8; 32]) -> Self {
         Self { key, stream: ChaCha8Rng::from_seed(key) }
+    }
+}
+
+/// Any distribution of `rand_distr` can be drawn from an address.
+impl RngCore for Noise {
+    fn next_u32(&mut self) -> u32 {
+        self.stream.next_u32()
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.stream.next_u64()
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.stream.fill_bytes(bytes);
     }
 }
 

@@ -4,10 +4,14 @@ mod buffer;
 pub mod gaussian;
 pub mod mlp;
 pub mod peak;
+pub mod poisson;
+pub mod predictor;
 mod simd;
 pub mod softmax;
 
 pub use gaussian::{gaussian_log_density, gaussian_score, reparameterize};
 pub use mlp::{Activation, MlpSpec, Parameter, ParameterRole, Pullback, mlp, mlp_with_pullback};
+pub use poisson::{poisson_log_likelihood, poisson_score};
+pub use predictor::{linear_predictor, scaled_covariates};
 pub use simd::InstructionSet;
 pub use softmax::softmax;

@@ -1,9 +1,12 @@
-//! Sampling, Gaussian densities and softmax against their references: values and gradients.
+//! Sampling, Gaussian and Poisson densities, linear predictors and softmax against their references: values and gradients.
 
 #![allow(clippy::unwrap_used)]
 
 use aais_kernels::softmax::{reference, softmax};
-use aais_kernels::{gaussian, gaussian_log_density, gaussian_score, reparameterize};
+use aais_kernels::{
+    gaussian, gaussian_log_density, gaussian_score, linear_predictor, poisson, poisson_log_likelihood, poisson_score,
+    predictor, reparameterize, scaled_covariates,
+};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -61,6 +64,55 @@ fn gaussian_score_equals_the_reference() {
         let exact = run(DType::F64, &inputs, |x| gaussian::gaussian_score_reference(&x[0], &x[1], &x[2]));
         assert_close(&fused, &exact);
     }
+}
+
+#[test]
+fn linear_predictor_equals_the_reference() {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 5), (5, 33, 3)] {
+        let (effects, offset) = (uniform(&[rows, n_samples, width], 1), uniform(&[rows], 2));
+        // Not contiguous, as columns of a data set are.
+        let covariates = uniform(&[rows, width + 2], 3).narrow(1, 1, width).unwrap();
+        let wide = covariates.to_dtype(DType::F64).unwrap();
+        let inputs = [effects.clone(), offset];
+        let fused = run(DType::F32, &inputs, |x| linear_predictor(&x[0], &x[1], &covariates));
+        let exact = run(DType::F64, &inputs, |x| predictor::linear_predictor_reference(&x[0], &x[1], &wide));
+        assert_close(&fused, &exact);
+
+        let scales = [effects.narrow(2, 0, 1).unwrap().squeeze(2).unwrap()];
+        let fused = run(DType::F32, &scales, |x| scaled_covariates(&x[0], &covariates));
+        let exact = run(DType::F64, &scales, |x| predictor::scaled_covariates_reference(&x[0], &wide));
+        assert_close(&fused, &exact);
+    }
+}
+
+#[test]
+fn poisson_log_likelihood_and_its_score_equal_the_reference() {
+    for (rows, n_samples) in [(1, 1), (7, 100), (3, 33)] {
+        // Log rates from -2 to 2 against a bound of 1.5: on either side of it.
+        let log_rates = [uniform(&[rows, n_samples], 1)];
+        let counts: Vec<f32> = (0..rows).map(|row| [0.0, 1.0, 7.0][row % 3]).collect();
+        let counts = Tensor::from_vec(counts, rows, &Device::Cpu).unwrap();
+        let log_factorials = uniform(&[rows], 4);
+        let wide = [&counts, &log_factorials].map(|t| t.to_dtype(DType::F64).unwrap());
+        let fused = run(DType::F32, &log_rates, |x| poisson_log_likelihood(&x[0], &counts, &log_factorials, 1.5));
+        let exact =
+            run(DType::F64, &log_rates, |x| poisson::poisson_log_likelihood_reference(&x[0], &wide[0], &wide[1], 1.5));
+        assert_close(&fused, &exact);
+
+        let fused = run(DType::F32, &log_rates, |x| poisson_score(&x[0], &counts, 1.5));
+        assert_close(&fused, &run(DType::F64, &log_rates, |x| poisson::poisson_score_reference(&x[0], &wide[0], 1.5)));
+    }
+}
+
+#[test]
+fn poisson_score_is_the_gradient_of_the_log_likelihood() {
+    let log_rate = Var::from_tensor(&(uniform(&[2, 50], 1) * 3.0).unwrap()).unwrap();
+    let counts = Tensor::new(&[3f32, 0.0], &Device::Cpu).unwrap();
+    let value = poisson_log_likelihood(&log_rate, &counts, &counts, 4.0).unwrap();
+    let gradients = value.sum_all().unwrap().backward().unwrap();
+    let score = poisson_score(&log_rate, &counts, 4.0).unwrap();
+    let difference = (gradients.get(&log_rate).unwrap() - score).unwrap().abs().unwrap();
+    assert_eq!(difference.max_all().unwrap().to_scalar::<f32>().unwrap(), 0.0);
 }
 
 #[test]

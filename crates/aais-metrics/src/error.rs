@@ -16,6 +16,15 @@ pub enum Error {
         value: f64,
     },
 
+    /// Two coordinates of one sample have different lengths.
+    #[error("expected coordinates of one length, got {first} and {second}")]
+    Lengths {
+        /// Of the first.
+        first: usize,
+        /// Of the second.
+        second: usize,
+    },
+
     /// The probability of a quantile lies outside `[0, 1]`.
     #[error("expected a probability in [0, 1], got {value}")]
     Probability {

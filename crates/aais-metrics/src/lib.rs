@@ -4,6 +4,7 @@
 mod circle;
 mod empirical;
 mod error;
+mod kendall;
 mod ks;
 mod quantile;
 mod summary;
@@ -11,6 +12,7 @@ mod wasserstein;
 
 pub use circle::{mean_radius_error, share_inside};
 pub use error::{Error, Result};
+pub use kendall::{KendallDistribution, clayton_lambda};
 pub use ks::{ks_statistic_one_sample, ks_statistic_two_sample};
 pub use quantile::{lower_edge, negative_share, quantile};
 pub use summary::{Summary, summarize};

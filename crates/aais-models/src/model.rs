@@ -1,7 +1,6 @@
 //! An encoder, a decoder and a likelihood, seen as log densities.
 
 use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
-use aais_kernels::MlpSpec;
 use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
@@ -23,7 +22,7 @@ pub struct Batch {
     pub rows: Vec<usize>,
 }
 
-/// Everything a model learns, in the order of each network's [`MlpSpec`].
+/// Everything a model learns, in the order of each network's [`MlpSpec`](aais_kernels::MlpSpec).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// The encoder's flat vector.
@@ -32,6 +31,8 @@ pub struct Parameters {
     pub decoder: Vec<f32>,
     /// Slope of the PReLU that all blocks share.
     pub slope: f32,
+    /// The likelihood's own; empty for one without.
+    pub likelihood: Vec<f32>,
 }
 
 /// `p(z) p(x | u(z))` with a proposal `q(z | x)`.
@@ -40,6 +41,7 @@ pub struct LatentModel {
     encoder_parameters: Var,
     decoder_parameters: Var,
     slope: Var,
+    likelihood_parameters: Var,
     likelihood: Box<dyn Likelihood>,
 }
 
@@ -58,6 +60,7 @@ impl LatentModel {
             encoder: initial_parameters(&architecture.encoder(), &mut noise.fork("encoder")),
             decoder: initial_parameters(&architecture.decoder(), &mut noise.fork("decoder")),
             slope: INITIAL_SLOPE,
+            likelihood: likelihood.initial_parameters(&mut noise.fork("likelihood")),
         };
         Self::with_parameters(architecture, likelihood, parameters, device)
     }
@@ -72,16 +75,18 @@ impl LatentModel {
         parameters: Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let network = |name: &str, spec: &MlpSpec, values: Vec<f32>| {
-            if values.len() != spec.n_parameters() {
-                bail!("the {name} has {} parameters, not {}", spec.n_parameters(), values.len());
+        let vector = |name: &str, expected: usize, values: Vec<f32>| {
+            if values.len() != expected {
+                bail!("the {name} has {expected} parameters, not {}", values.len());
             }
-            Var::from_vec(values, spec.n_parameters(), device)
+            Var::from_vec(values, expected, device)
         };
+        let [encoder, decoder] = [architecture.encoder(), architecture.decoder()].map(|spec| spec.n_parameters());
         Ok(Self {
-            encoder_parameters: network("encoder", &architecture.encoder(), parameters.encoder)?,
-            decoder_parameters: network("decoder", &architecture.decoder(), parameters.decoder)?,
-            slope: Var::from_vec(vec![parameters.slope], 1, device)?,
+            encoder_parameters: vector("encoder", encoder, parameters.encoder)?,
+            decoder_parameters: vector("decoder", decoder, parameters.decoder)?,
+            slope: vector("slope", 1, vec![parameters.slope])?,
+            likelihood_parameters: vector("likelihood", architecture.likelihood_parameters, parameters.likelihood)?,
             architecture,
             likelihood,
         })
@@ -112,7 +117,8 @@ impl LatentModel {
 
     /// `p(x, z)` as a function of `z`, for each row of a batch.
     pub fn joint<'a>(&'a self, batch: &'a Batch) -> Joint<'a> {
-        Joint { decoder: self.decoder(), likelihood: &*self.likelihood, batch }
+        let parameters = self.likelihood_parameters.as_tensor().clone();
+        Joint { decoder: self.decoder(), likelihood: &*self.likelihood, parameters, batch }
     }
 
     /// Signals at latent points: `(..., d)` to `(..., D)`.
@@ -137,16 +143,26 @@ impl LatentModel {
         Network::new(self.architecture.decoder(), parameters, self.slope.as_tensor().clone())
     }
 
+    /// The likelihood's own trained parameters, such as fixed effects; empty for one without.
+    pub fn likelihood_parameters(&self) -> &Tensor {
+        self.likelihood_parameters.as_tensor()
+    }
+
     /// Everything trained, in a fixed order, with its name.
-    pub fn variables(&self) -> [(&'static str, &Var); 3] {
-        [("encoder", &self.encoder_parameters), ("decoder", &self.decoder_parameters), ("slope", &self.slope)]
+    pub fn variables(&self) -> Vec<(&'static str, &Var)> {
+        let networks =
+            [("encoder", &self.encoder_parameters), ("decoder", &self.decoder_parameters), ("slope", &self.slope)];
+        let own = ("likelihood", &self.likelihood_parameters);
+        networks.into_iter().chain((own.1.elem_count() > 0).then_some(own)).collect()
     }
 
     /// For each of [`variables`](Self::variables), which values weight decay reaches.
     pub(crate) fn decay_masks(&self) -> Vec<Vec<bool>> {
         let has_skips = self.architecture.skip_encoder || self.architecture.skip_decoder;
         let mask = |spec| decay_mask(&spec, has_skips);
-        vec![mask(self.architecture.encoder()), mask(self.architecture.decoder()), vec![!has_skips]]
+        let own = vec![!has_skips; self.architecture.likelihood_parameters];
+        let masks = [mask(self.architecture.encoder()), mask(self.architecture.decoder()), vec![!has_skips]];
+        masks.into_iter().chain((!own.is_empty()).then_some(own)).collect()
     }
 }
 
@@ -154,14 +170,16 @@ impl LatentModel {
 pub struct Joint<'a> {
     decoder: Network,
     likelihood: &'a dyn Likelihood,
+    parameters: Tensor,
     batch: &'a Batch,
 }
 
 impl Joint<'_> {
-    /// The same, the decoder's parameters taking no gradient.
+    /// The same, the decoder's and the likelihood's parameters taking no gradient.
     #[must_use]
     pub fn frozen(&self) -> Self {
-        Self { decoder: self.decoder.frozen(), likelihood: self.likelihood, batch: self.batch }
+        let parameters = self.parameters.detach();
+        Self { decoder: self.decoder.frozen(), likelihood: self.likelihood, parameters, batch: self.batch }
     }
 
     /// `log p(x | z)`: `(B, M, d)` to `(B, M)`.
@@ -169,7 +187,7 @@ impl Joint<'_> {
     /// # Errors
     /// If the shape does not fit.
     pub fn log_likelihood(&self, z: &Tensor) -> Result<Tensor> {
-        self.likelihood.log_likelihood(&self.decoder.forward(z)?, self.batch)
+        self.likelihood.log_likelihood(&self.decoder.forward(z)?, self.batch, &self.parameters)
     }
 }
 
@@ -185,8 +203,10 @@ impl LogDensity for Joint<'_> {
     fn log_density_and_score(&self, z: &Tensor) -> Result<(Tensor, Tensor)> {
         let (signal, pullback) = self.decoder.forward_with_pullback(z)?;
         let (log_prior, prior_score) = StandardNormal.log_density_and_score(z)?;
-        let log_density = (self.likelihood.log_likelihood(&signal, self.batch)? + log_prior)?;
-        let score = (pullback.apply(&self.likelihood.score(&signal, self.batch)?)? + prior_score)?;
+        let log_likelihood = self.likelihood.log_likelihood(&signal, self.batch, &self.parameters)?;
+        let log_density = (log_likelihood + log_prior)?;
+        let signal_score = self.likelihood.score(&signal, self.batch, &self.parameters)?;
+        let score = (pullback.apply(&signal_score)? + prior_score)?;
         Ok((log_density, score))
     }
 }

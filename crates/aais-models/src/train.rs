@@ -163,7 +163,7 @@ impl Trainer {
 
         let gradients = loss.value.backward()?;
         // What the loss does not depend on has no gradient and stays where it is.
-        let mut updates = Vec::with_capacity(3);
+        let mut updates = Vec::with_capacity(self.decay_masks.len());
         for (vector, (name, variable)) in self.model.variables().into_iter().enumerate() {
             let Some(gradient) = gradients.get(variable) else { continue };
             let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
@@ -201,9 +201,9 @@ impl Trainer {
     /// If a tensor operation fails.
     pub fn checkpoint(&self, fingerprint: &str, note: &str) -> Result<Checkpoint> {
         let mut vectors = BTreeMap::new();
-        let names = self.model.variables().map(|(name, _)| name);
-        for (index, (name, values)) in names.iter().zip(parameters(&self.model)?).enumerate() {
-            vectors.insert((*name).to_owned(), values);
+        let names = self.model.variables().into_iter().map(|(name, _)| name);
+        for (index, (name, values)) in names.zip(parameters(&self.model)?).enumerate() {
+            vectors.insert(name.to_owned(), values);
             vectors.insert(format!("adam.first.{name}"), self.adam.first[index].clone());
             vectors.insert(format!("adam.second.{name}"), self.adam.second[index].clone());
             if let Some(average) = &self.average {

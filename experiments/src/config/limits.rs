@@ -27,10 +27,25 @@ impl Config {
                 positive("noise_variance", circle.noise_variance)?;
                 (Task::Circle, 2)
             }
+            Data::Copula(copula) => {
+                ensure!(copula.n_rows > 0, "`n_rows` must be at least 1");
+                positive("theta", copula.theta)?;
+                positive("covariate_std", copula.counts.covariate_std)?;
+                ensure!(copula.dimension > 1, "`dimension` must be at least 2, got {}", copula.dimension);
+                (Task::Copula, copula.counts.beta.len() + copula.dimension + 1)
+            }
         };
         ensure!(self.task == task, "`task` does not fit the data that `data.name` names");
-        let observed = Architecture::paper(&self.architecture)?.observed;
-        let name = &self.architecture;
+        let architecture = Architecture::paper(&self.architecture)?;
+        let (observed, name) = (architecture.observed, &self.architecture);
+        if let Data::Copula(copula) = &self.data {
+            let [fixed, signal] = [architecture.likelihood_parameters, architecture.signal];
+            let fits = fixed == copula.counts.beta.len() && signal == copula.dimension;
+            ensure!(
+                fits,
+                "`architecture` {name} has {fixed} fixed effects and a signal of {signal} coordinates, the data another number"
+            );
+        }
         ensure!(observed == width, "`architecture` {name} takes rows of width {observed}, the data have {width}");
         Ok(())
     }
@@ -70,8 +85,8 @@ impl Evaluate {
     fn check(&self, task: Task) -> Result<()> {
         ensure!(self.n_generated > 0, "`n_generated` must be at least 1");
         match task {
-            Task::Signal => {
-                ensure!(self.histogram.is_some(), "task `signal` needs `evaluate.histogram`");
+            Task::Signal | Task::Copula => {
+                ensure!(self.histogram.is_some(), "this task needs `evaluate.histogram`");
             }
             Task::Circle => ensure!(
                 self.n_points.is_some() && self.inside.is_some(),

@@ -65,6 +65,7 @@ pub(crate) fn cell(table: &str, method: &str, seed: u64, metrics: &[(&str, f64)]
         version: "0.1.0".into(),
         instruction_set: "avx2".into(),
         machine: "made up".into(),
+        data: None,
         outcome: outcome(metrics),
         averaged: None,
         diagnostics: Vec::new(),

@@ -1,6 +1,10 @@
 //! Files that are there whole or not at all.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -23,15 +27,7 @@ pub fn write_atomically_with(path: &Path, write: impl FnOnce(&Path) -> Result<()
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(advice)?;
     }
-    // Image writers choose the format by the extension, so the mark goes before it.
-    let mut name = OsString::from(path.file_stem().unwrap_or_default());
-    name.push(".partial");
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    let partial = path.with_file_name(name);
-
+    let partial = partial_of(path);
     let written = write(&partial).and_then(|()| Ok(fs::rename(&partial, path)?));
     if written.is_err() {
         // The first error is the one to tell.
@@ -40,11 +36,48 @@ pub fn write_atomically_with(path: &Path, write: impl FnOnce(&Path) -> Result<()
     written.with_context(advice)
 }
 
+/// Removes a file that is of no use any more, and what a killed run may have left of a new one.
+///
+/// # Errors
+/// If one is there and cannot be removed.
+pub fn remove_with_partial(path: &Path) -> Result<()> {
+    for path in [path, &partial_of(path)] {
+        if path.exists() {
+            fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Image writers choose the format by the extension, so the mark goes before it.
+fn partial_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path.file_stem().unwrap_or_default());
+    name.push(".partial");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::bail;
 
     use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_goes_with_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("1.checkpoint");
+        for name in ["1.checkpoint", "1.partial.checkpoint", "1.json"] {
+            fs::write(directory.path().join(name), "x").unwrap();
+        }
+        remove_with_partial(&path).unwrap();
+        remove_with_partial(&path).unwrap();
+        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["1.json"]);
+    }
 
     #[test]
     fn a_file_replaces_the_old_one_and_leaves_nothing_else() {

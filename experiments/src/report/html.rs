@@ -76,7 +76,7 @@ fn row(table: &Table, line: &Line) -> String {
         1 => ("", "1 seed".to_owned()),
         n => ("", format!("{n} seeds")),
     };
-    let mut html = format!("<tr{class}><th scope=\"row\">{}<small>{seeds}</small></th>", escaped(&line.column.label));
+    let mut html = format!("<tr{class}><th scope=\"row\">{}<small>{seeds}</small></th>", escaped(&line.label()));
     for (index, (metric, entry)) in table.metrics.iter().zip(&line.entries).enumerate() {
         html += &ours(metric, entry);
         if table.has_paper(index) {
@@ -168,13 +168,14 @@ fn provenance(input: &ReportInput) -> String {
     }
     let provenance = Provenance::of(input.cells);
     let mut html = format!(
-        "<h2>Where the numbers come from</h2>\n<p class=\"rule\">aais {}; instruction set {}; {}.</p>\n\
+        "<h2>Where the numbers come from</h2>\n<p class=\"rule\">aais {}; instruction set {}; {}{}.</p>\n\
          <div class=\"scroll\">\n<table>\n<thead><tr><th scope=\"col\">Method</th><th scope=\"col\">Seeds</th>\
          <th scope=\"col\">Epochs</th><th scope=\"col\">Mean time a seed</th><th scope=\"col\">Settings</th></tr></thead>\n\
          <tbody>\n",
         escaped(&list(&provenance.version)),
         escaped(&list(&provenance.instruction_sets)),
         escaped(&list(&provenance.machines)),
+        escaped(&provenance.data_in_words()),
     );
     for (method, hashes) in &provenance.config_hashes {
         html += &format!(

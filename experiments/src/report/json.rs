@@ -24,6 +24,8 @@ struct Results<'a> {
 struct Row<'a> {
     method: &'a str,
     label: &'a str,
+    /// Whether fewer epochs, samples or the like than the paper's made it.
+    reduced: bool,
     metric: &'a str,
     direction: Direction,
     n: usize,
@@ -41,6 +43,7 @@ pub(super) fn results(input: &ReportInput, table: &Table) -> Result<String> {
             rows.push(Row {
                 method: &line.column.method,
                 label: &line.column.label,
+                reduced: line.is_reduced,
                 metric: &metric.name,
                 direction: metric.direction,
                 n: entry.ours.map_or(0, |ours| ours.n),
@@ -88,7 +91,19 @@ mod tests {
         assert_eq!(keys(&results), ["note", "protocol", "provenance", "rows", "table"]);
         assert_eq!(
             keys(&results["rows"][0]),
-            ["direction", "label", "mean", "method", "metric", "n", "paper_mean", "paper_sd", "sd", "verdict"]
+            [
+                "direction",
+                "label",
+                "mean",
+                "method",
+                "metric",
+                "n",
+                "paper_mean",
+                "paper_sd",
+                "reduced",
+                "sd",
+                "verdict"
+            ]
         );
         assert_eq!(results["table"], "table2");
         assert_eq!(results["protocol"], "full");
@@ -97,7 +112,7 @@ mod tests {
         assert_eq!(
             results["provenance"],
             json!({
-                "version": ["0.1.0"], "instruction_sets": ["avx2"], "machines": ["made up"],
+                "version": ["0.1.0"], "instruction_sets": ["avx2"], "machines": ["made up"], "data": [],
                 "config_hashes": { "vae": ["hash-of-vae"], "iwae": ["hash-of-iwae"], "aais": ["hash-of-aais"],
                                    "iwae-published": ["hash-of-iwae-published"] },
                 "epochs": { "vae": [1000], "iwae": [1000], "iwae-published": [1000], "aais": [1000] },

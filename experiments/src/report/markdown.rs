@@ -59,7 +59,7 @@ fn table_of(table: &Table) -> String {
 }
 
 fn row(table: &Table, line: &Line) -> String {
-    let mut text = format!("| {} | {} |", escaped(&line.column.label), line.n_seeds);
+    let mut text = format!("| {} | {} |", escaped(&line.label()), line.n_seeds);
     for (index, (metric, entry)) in table.metrics.iter().zip(&line.entries).enumerate() {
         text += &format!(" {} |", ours(metric, entry));
         if table.has_paper(index) {
@@ -114,10 +114,11 @@ fn provenance(input: &ReportInput) -> String {
     let provenance = Provenance::of(input.cells);
     let mut text = "\n## Where the numbers come from\n\n".to_owned();
     text += &format!(
-        "aais {}; instruction set {}; {}.\n\n| method | seeds | epochs | mean time a seed | settings |\n|---|---|---|---|---|\n",
+        "aais {}; instruction set {}; {}{}.\n\n| method | seeds | epochs | mean time a seed | settings |\n|---|---|---|---|---|\n",
         list(&provenance.version),
         list(&provenance.instruction_sets),
         escaped(&list(&provenance.machines)),
+        escaped(&provenance.data_in_words()),
     );
     for (method, hashes) in &provenance.config_hashes {
         text += &format!(

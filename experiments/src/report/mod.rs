@@ -21,7 +21,7 @@ mod summary;
 mod table;
 mod terminal;
 
-pub use files::{write_atomically, write_atomically_with};
+pub use files::{remove_with_partial, write_atomically, write_atomically_with};
 pub use summary::{Summary, outcomes, summarize};
 pub use table::{Entry, Line, Table, VERDICT_RULE, Verdict};
 pub use terminal::terminal;
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_report_is_five_files() {
-        for table in ["table2", "table3", "figure1"] {
+        for table in ["table2", "table3", "table4", "figure1"] {
             let directory = tempfile::tempdir().unwrap();
             let fake = fake::Fake::of(table);
             write(directory.path(), &fake.input()).unwrap();

@@ -13,6 +13,8 @@ pub(super) struct Provenance<'a> {
     pub(super) version: BTreeSet<&'a str>,
     pub(super) instruction_sets: BTreeSet<&'a str>,
     pub(super) machines: BTreeSet<&'a str>,
+    /// Empty where the program always makes them.
+    pub(super) data: BTreeSet<&'a str>,
     /// By method, as all below.
     pub(super) config_hashes: BTreeMap<&'a str, BTreeSet<&'a str>>,
     pub(super) epochs: BTreeMap<&'a str, BTreeSet<usize>>,
@@ -26,11 +28,17 @@ impl<'a> Provenance<'a> {
             provenance.version.insert(&cell.version);
             provenance.instruction_sets.insert(&cell.instruction_set);
             provenance.machines.insert(&cell.machine);
+            provenance.data.extend(cell.data.as_deref());
             provenance.config_hashes.entry(&cell.method).or_default().insert(&cell.config_hash);
             provenance.epochs.entry(&cell.method).or_default().insert(cell.epochs);
             provenance.seeds.entry(&cell.method).or_default().insert(cell.seed);
         }
         provenance
+    }
+
+    /// `; data: ...`, or nothing where the program makes them.
+    pub(super) fn data_in_words(&self) -> String {
+        if self.data.is_empty() { String::new() } else { format!("; data: {}", list(&self.data)) }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::summary::{Summary, outcomes, summarize};
 use crate::{
-    cell::Cell,
+    cell::{Cell, Protocol},
     reported::{Column, Metric, PaperValue, Reported},
 };
 
@@ -32,6 +32,8 @@ pub struct Line<'a> {
     pub column: &'a Column,
     /// Seeds with an outcome.
     pub n_seeds: usize,
+    /// Whether any of them followed less than the paper's protocol.
+    pub is_reduced: bool,
     /// One a metric.
     pub entries: Vec<Entry>,
 }
@@ -149,8 +151,16 @@ fn line<'a>(column: &'a Column, metrics: &[Metric], cells: &[Cell]) -> Line<'a> 
         let verdict = Verdict::of(metric, ours, paper);
         Entry { ours, paper, verdict, is_our_best: false, is_papers_best: false }
     };
-    let n_seeds = outcomes(cells, &column.method).len();
-    Line { column, n_seeds, entries: metrics.iter().map(entry).collect() }
+    let outcomes = outcomes(cells, &column.method);
+    let is_reduced = outcomes.iter().any(|(cell, _)| cell.protocol == Protocol::Reduced);
+    Line { column, n_seeds: outcomes.len(), is_reduced, entries: metrics.iter().map(entry).collect() }
+}
+
+impl Line<'_> {
+    /// The method as people read it.
+    pub fn label(&self) -> String {
+        if self.is_reduced { format!("{} (reduced)", self.column.label) } else { self.column.label.clone() }
+    }
 }
 
 /// The best of at least two values, in the digits shown.
@@ -247,6 +257,17 @@ mod tests {
         // 0.0299 and 0.0301 both read 0.030, as two bold numbers do in Table 3.
         assert_eq!(marked(|entry| entry.is_our_best), ["iwae", "aais"]);
         assert_eq!(marked(|entry| entry.is_papers_best), ["lmcvae", "aais"]);
+    }
+
+    #[test]
+    fn a_row_of_less_than_the_papers_protocol_says_so() {
+        let reported = reported();
+        let mut cells = [fake::cell("table2", "vae", 1, &[]), fake::cell("table2", "almond", 1, &[])];
+        cells[1].protocol = Protocol::Reduced;
+        let table = Table::new(&reported, &cells);
+        let label = |method: &str| table.lines.iter().find(|line| line.column.method == method).map(Line::label);
+        assert_eq!(label("almond").as_deref(), Some("ALMOND (reduced)"));
+        assert_eq!(label("vae").as_deref(), Some("VAE"));
     }
 
     #[test]

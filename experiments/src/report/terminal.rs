@@ -53,7 +53,7 @@ fn header(metric: &Metric) -> String {
 }
 
 fn ours(line: &Line, metrics: &[Metric]) -> Vec<Cell> {
-    let mut cells = vec![Cell::new(&line.column.label).add_attribute(Attribute::Bold)];
+    let mut cells = vec![Cell::new(line.label()).add_attribute(Attribute::Bold)];
     cells.extend(metrics.iter().zip(&line.entries).map(|(metric, entry)| our_cell(metric, entry)));
     cells
 }

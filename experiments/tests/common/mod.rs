@@ -96,6 +96,55 @@ train = { epochs = 300 }
 quick = { vae_epochs = 1, warmup_epochs = 0 }
 "#;
 
+/// Table 4 in a second: 40 counts of our own draw; a likelihood with parameters, methods that differentiate its score.
+pub const COUNTS: &str = r#"
+title = "Small copula"
+task = "copula"
+architecture = "copula"
+seeds = 1
+
+[data]
+name = "copula"
+theta = 2.0
+margin = [2.0, 1.0, -2.0]
+dimension = 5
+n_rows = 40
+counts = { beta = [0.4, 0.1, 1.9, 1.2, -0.1], covariate_std = 0.2, seed = 42 }
+
+[train]
+epochs = 300
+batch_size = 24
+learning_rate = 1e-3
+weight_decay = 0.01
+average_rate = 5e-4
+
+[evaluate]
+n_generated = 200
+histogram = { low = -4.0, high = 8.0, bins = 24 }
+
+[quick]
+epochs = 2
+seeds = 1
+
+[[methods]]
+row = "aais"
+name = "aais"
+n_samples = 4
+beta = 1.0
+power = 1.0
+fallback_below = -745.0
+weight_gradient = "published"
+
+[[methods]]
+row = "lmcvae"
+name = "lmcvae"
+n_samples = 2
+n_transitions = 2
+step_size = 0.01
+target_acceptance = 0.95
+reduced = "2 samples instead of 100."
+"#;
+
 /// A folder of one test's own, gone with the test.
 pub struct Scratch(TempDir);
 
@@ -116,6 +165,11 @@ impl Scratch {
     /// Writes [`CONFIG`] and [`CHAINS`] with one passage changed.
     pub fn config_with_chains(&self, from: &str, to: &str) -> PathBuf {
         self.write(&[CONFIG, CHAINS].concat(), from, to)
+    }
+
+    /// Writes [`COUNTS`] with one passage changed.
+    pub fn config_with_counts(&self, from: &str, to: &str) -> PathBuf {
+        self.write(COUNTS, from, to)
     }
 
     fn write(&self, config: &str, from: &str, to: &str) -> PathBuf {
@@ -143,6 +197,13 @@ impl Scratch {
     pub fn reproduce_chains(&self, out: &str) -> Command {
         let mut command = program(&["reproduce", "table2", "--jobs", "1", "--methods", "amcvae,lmcvae,almond"]);
         command.arg("--config").arg(self.config_with_chains("", "")).arg("--out").arg(self.path(out));
+        command
+    }
+
+    /// `reproduce table4` of [`COUNTS`] into a folder of this name, one cell after the other, with no data folder.
+    pub fn reproduce_counts(&self, out: &str) -> Command {
+        let mut command = program(&["reproduce", "table4", "--jobs", "1", "--config"]);
+        command.arg(self.config_with_counts("", "")).arg("--out").arg(self.path(out)).env_remove("AAIS_DATA_DIR");
         command
     }
 

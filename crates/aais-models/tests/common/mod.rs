@@ -31,7 +31,7 @@ pub fn architecture() -> Architecture {
 pub fn model(weight: f64, bias: f64, log_variance: f64) -> LatentModel {
     let encoder = [weight, bias, 0.0, log_variance].map(|value| value as f32).to_vec();
     let decoder = vec![A as f32, B as f32];
-    let parameters = Parameters { encoder, decoder, slope: 0.25 };
+    let parameters = Parameters { encoder, decoder, slope: 0.25, likelihood: Vec::new() };
     LatentModel::with_parameters(
         architecture(),
         Box::new(Normal { variance: NOISE_VARIANCE }),

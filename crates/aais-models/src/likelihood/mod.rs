@@ -1,0 +1,35 @@
+//! What is observed, given the signal.
+
+mod normal;
+mod poisson;
+
+use aais_distributions::Noise;
+use candle_core::{Result, Tensor};
+
+use crate::model::Batch;
+
+pub use normal::Normal;
+pub use poisson::Poisson;
+
+/// `log p(x | u)` of a signal `u`.
+///
+/// A likelihood may have parameters of its own, trained with the networks: fixed effects or dispersions. They are one
+/// flat tensor, which both functions are given; for a likelihood without any it is empty.
+pub trait Likelihood: Send {
+    /// What training starts from.
+    fn initial_parameters(&self, _noise: &mut Noise) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Signals `(B, M, D)` to `(B, M)`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn log_likelihood(&self, signal: &Tensor, batch: &Batch, parameters: &Tensor) -> Result<Tensor>;
+
+    /// Its gradient by the signals, `(B, M, D)`, as a function that has gradients of its own.
+    ///
+    /// # Errors
+    /// As [`log_likelihood`](Self::log_likelihood).
+    fn score(&self, signal: &Tensor, batch: &Batch, parameters: &Tensor) -> Result<Tensor>;
+}

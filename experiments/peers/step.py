@@ -1,0 +1,96 @@
+"""The same training step in PyTorch, for `bench step --peer`.
+
+Reads one JSON object from standard input: the widths of the networks, rows and samples of a batch, steps and threads.
+Prints one JSON object: milliseconds a step, wall time, the best and the median.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+
+task = json.load(sys.stdin)
+os.environ["OMP_NUM_THREADS"] = str(task["threads"])
+
+import torch  # noqa: E402 (it reads the variable above)
+from torch import nn  # noqa: E402
+
+torch.set_num_threads(task["threads"])
+torch.manual_seed(0)
+rows, samples, latent = task["rows"], task["samples"], task["latent"]
+
+
+class Block(nn.Module):
+    """A linear map, normalization and a PReLU; with a skip path, another linear map beside a direct one."""
+
+    def __init__(self, n_in, n_out, slope, skip):
+        super().__init__()
+        self.inner, self.norm, self.slope = nn.Linear(n_in, n_out), nn.LayerNorm(n_out), slope
+        self.outer = nn.Linear(n_out, n_out, bias=False) if skip else None
+        self.through = nn.Linear(n_in, n_out) if skip else None
+
+    def forward(self, x):
+        h = self.slope(self.norm(self.inner(x)))
+        return h if self.outer is None else self.outer(h) + self.through(x)
+
+
+def network(n_in, hidden, slope, skip):
+    widths = [n_in, *hidden]
+    return nn.Sequential(*[Block(a, b, slope, skip) for a, b in zip(widths, widths[1:])])
+
+
+def head(n_in, n_out, slope, skip):
+    return Block(n_in, n_out, slope, True) if skip else nn.Linear(n_in, n_out)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        hidden, self.slope = task["hidden"], nn.PReLU()
+        skip = task["skip_encoder"]
+        self.encoder = network(task["observed"], hidden[::-1], self.slope, skip)
+        self.mean = head(hidden[0], latent, self.slope, skip)
+        self.log_variance = head(hidden[0], latent, self.slope, skip)
+        skip = task["skip_decoder"]
+        self.decoder = network(latent, hidden, self.slope, skip)
+        self.signal = head(hidden[-1], task["signal"], self.slope, skip)
+        if task["fixed_effects"]:
+            self.beta = nn.Parameter(torch.zeros(task["fixed_effects"]))
+
+    def log_likelihood(self, x, signal):
+        n_fixed = task["fixed_effects"]
+        if not n_fixed:
+            return -0.5 * ((x - signal) ** 2).sum(-1) / task["variance"]
+        fixed, random, count = x[..., :n_fixed], x[..., n_fixed:-1], x[..., -1]
+        log_rate = (fixed @ self.beta + (random * signal).sum(-1)).clamp(-10, 10)
+        return count * log_rate - log_rate.exp() - torch.lgamma(count + 1)
+
+    def loss(self, x):
+        """Of AAIS with the published gradient."""
+        h = self.encoder(x)
+        mean, log_variance = self.mean(h), self.log_variance(h).clamp(-20, 20)
+        noise = torch.randn(rows, samples, latent)
+        z = mean + (0.5 * log_variance).exp() * noise
+        log_likelihood = self.log_likelihood(x, self.signal(self.decoder(z)))
+        log_weights = log_likelihood.detach() - 0.5 * (z**2).sum(-1) + 0.5 * (noise**2).sum(-1)
+        weights = torch.softmax(log_weights, 1)
+        kl = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum(-1).mean()
+        return kl - (weights * log_likelihood).sum(1).mean()
+
+
+model = Model()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+x = torch.randn(rows, 1, task["observed"])
+if task["fixed_effects"]:
+    x = torch.cat([0.2 * x[..., :-1], torch.poisson(torch.ones(rows, 1, 1))], -1)
+
+times = []
+for _ in range(3 + task["steps"]):
+    started = time.perf_counter()
+    optimizer.zero_grad()
+    model.loss(x).backward()
+    optimizer.step()
+    times.append(1e3 * (time.perf_counter() - started))
+times = times[3:]
+print(json.dumps({"best": min(times), "median": statistics.median(times), "version": torch.__version__}))

@@ -1,0 +1,71 @@
+//! The data set of an experiment, the table `[data]`.
+
+use std::path::PathBuf;
+
+use aais_datasets::{Circle, Counts, Exponential, Mixture};
+use serde::{Deserialize, Serialize};
+
+/// A data set by name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Data {
+    /// Paper, section 4.2.2.
+    Exponential(Exponential),
+    /// Paper, Eq. 20.
+    Mixture(Mixture),
+    /// Paper, section 4.2.1.
+    Circle(CircleData),
+    /// Paper, section 4.2.3.
+    Copula(CopulaData),
+}
+
+/// Counts with a signal of Clayton dependence.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopulaData {
+    /// `θ` of the Clayton copula.
+    pub theta: f64,
+    /// Shape, scale and shift of the gamma margins.
+    pub margin: [f64; 3],
+    /// Coordinates of the signal.
+    pub dimension: usize,
+    /// Rows of a draw of our own; the authors' has 10,000.
+    pub n_rows: usize,
+    /// How counts are observed.
+    pub counts: Counts,
+    /// Which draw it is, once it has been looked for; part of the settings that a cell remembers.
+    #[serde(skip_deserializing)]
+    pub draw: Option<CopulaDraw>,
+    /// The authors' file, where it was found.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// Whose draw of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopulaDraw {
+    /// The authors', read from their file.
+    Published,
+    /// Ours, of the same law.
+    Own,
+}
+
+/// The circle and the likelihood's variance on it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircleData {
+    /// Mixture of angles.
+    pub angles: Vec<aais_datasets::Component>,
+    /// Seed of numpy's legacy generator.
+    pub seed: u32,
+    /// Variance of `p(x | z)`.
+    pub noise_variance: f64,
+}
+
+impl CircleData {
+    /// The draw's settings.
+    pub fn draw(&self) -> Circle {
+        Circle { angles: self.angles.clone(), seed: self.seed }
+    }
+}

@@ -1,0 +1,163 @@
+//! The data of an experiment as its model sees them, and what a trained model is judged by.
+
+mod circle;
+mod copula;
+mod signal;
+
+use std::path::Path;
+
+use aais_distributions::Noise;
+use aais_models::{Architecture, LatentModel, Likelihood, Normal, Poisson};
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use ndarray::Array2;
+
+use crate::cell::{Generated, Outcome};
+use crate::config::{Bins, Config, Data, Evaluate};
+
+pub use copula::find as find_copula;
+
+/// A data set ready for training, with the truth to compare with.
+pub struct Prepared {
+    /// `(N, D)`, standardized where the task says so.
+    observed: Array2<f64>,
+    observation: Observation,
+    truth: Box<dyn Truth>,
+    evaluate: Evaluate,
+    source: Option<String>,
+}
+
+/// How the data arise from a signal.
+#[derive(Clone, Copy)]
+enum Observation {
+    Normal { variance: f64 },
+    Poisson { n_fixed: usize },
+}
+
+/// What is known of a signal, and what follows for a sample of it.
+trait Truth: Send + Sync {
+    /// Numbers and a summary of a sample `(n, D)` that a model generated.
+    fn judge(&self, generated: &[Vec<f64>], model: &LatentModel, evaluate: &Evaluate) -> Result<Outcome>;
+
+    /// The truth, summarized like a generated sample.
+    fn reference(&self, evaluate: &Evaluate) -> Result<Generated>;
+}
+
+impl Prepared {
+    /// Draws or reads the data of a config and brings them into the model's units. Deviation 13.
+    ///
+    /// # Errors
+    /// If a setting of the data is out of range, or a file is not the data set it should be.
+    pub fn new(config: &Config) -> Result<Self> {
+        let evaluate = config.evaluate.clone();
+        let mut prepared = match &config.data {
+            Data::Exponential(settings) => signal::exponential(settings)?,
+            Data::Mixture(settings) => signal::mixture(settings)?,
+            Data::Circle(settings) => circle::prepare(settings)?,
+            Data::Copula(settings) => copula::prepare(settings)?,
+        };
+        prepared.evaluate = evaluate;
+        Ok(prepared)
+    }
+
+    fn of(observed: Array2<f64>, observation: Observation, truth: impl Truth + 'static) -> Self {
+        let evaluate = Evaluate::default();
+        Self { observed, observation, truth: Box::new(truth), evaluate, source: None }
+    }
+
+    /// Where the data come from, where they are not always made here.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// The data, `(N, D)`, in single precision.
+    ///
+    /// # Errors
+    /// If the tensor cannot be made.
+    pub fn tensor(&self, device: &Device) -> Result<Tensor> {
+        #[expect(clippy::cast_possible_truncation, reason = "training is in single precision")]
+        let values: Vec<f32> = self.observed.iter().map(|value| *value as f32).collect();
+        Ok(Tensor::from_vec(values, self.observed.dim(), device)?)
+    }
+
+    /// A freshly initialized model of a seed.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn model(&self, architecture: Architecture, seed: u64, device: &Device) -> Result<LatentModel> {
+        let likelihood: Box<dyn Likelihood> = match self.observation {
+            Observation::Normal { variance } => Box::new(Normal { variance }),
+            Observation::Poisson { n_fixed } => Box::new(Poisson { n_fixed }),
+        };
+        Ok(LatentModel::new(architecture, likelihood, &Noise::new(seed).fork("init"), device)?)
+    }
+
+    /// Generates from a model and measures. Deviation 14.
+    ///
+    /// # Errors
+    /// If the model generates something that is not finite.
+    pub fn evaluate(&self, model: &LatentModel, seed: u64) -> Result<Outcome> {
+        let mut noise = Noise::new(seed).fork("generate");
+        let generated = model.generate(self.evaluate.n_generated, &mut noise)?.to_vec2::<f32>()?;
+        let wide: Vec<Vec<f64>> = generated.iter().map(|row| row.iter().copied().map(f64::from).collect()).collect();
+        self.truth.judge(&wide, model, &self.evaluate)
+    }
+
+    /// The truth, summarized like a generated sample.
+    ///
+    /// # Errors
+    /// If the config says nothing of bins.
+    pub fn reference(&self) -> Result<Generated> {
+        self.truth.reference(&self.evaluate)
+    }
+}
+
+/// Looks for the files of a config's data below a folder, and notes in the config what was found.
+pub fn find_data(config: &mut Config, folder: Option<&Path>) {
+    if let Data::Copula(copula) = &mut config.data {
+        copula::find(copula, folder);
+    }
+}
+
+fn bins(evaluate: &Evaluate) -> Result<Bins> {
+    evaluate.histogram.context("a signal needs `evaluate.histogram`")
+}
+
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few bins")]
+fn histogram(sample: &[f64], Bins { low, high, bins }: Bins) -> Generated {
+    let (mut counts, mut below, mut above) = (vec![0; bins], 0, 0);
+    for value in sample {
+        if *value < low {
+            below += 1;
+        } else if *value >= high {
+            above += 1;
+        } else {
+            let bin = ((value - low) / (high - low) * bins as f64) as usize;
+            counts[bin.min(bins - 1)] += 1;
+        }
+    }
+    Generated::Histogram { low, high, below, above, counts }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likelihood_has_unit_variance_in_the_datas_units() {
+        // `sd² / 2` of the published `x` (Deviation 13), and `1 / (2 · 0.01)` on the circle.
+        for (target, half_precision) in [("table2", 2.412_622), ("table3", 1.738_279), ("figure1", 50.0)] {
+            let prepared = Prepared::new(&Config::of(target).unwrap()).unwrap();
+            let Observation::Normal { variance } = prepared.observation else { panic!("{target} is not normal") };
+            assert!((0.5 / variance - half_precision).abs() < 1e-6, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_counts_every_value_once() {
+        let bins = Bins { low: 0.0, high: 1.0, bins: 4 };
+        let expected = Generated::Histogram { low: 0.0, high: 1.0, below: 1, above: 2, counts: vec![2, 0, 1, 1] };
+        assert_eq!(histogram(&[-0.1, 0.0, 0.2, 0.5, 0.99, 1.0, 7.0], bins), expected);
+    }
+}
