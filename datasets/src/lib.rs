@@ -8,6 +8,7 @@ mod mixture;
 mod mt19937;
 mod signals;
 mod standardize;
+mod table;
 
 pub use circle::{Circle, CircleData, circle};
 pub use error::{Error, Result};
@@ -15,3 +16,4 @@ pub use exponential::{Exponential, exponential};
 pub use mixture::{Mixture, Stream, mixture};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};
+pub use table::{ColumnValues, Delimiter, Table, TableColumn, TableOptions, TextColumn, read_table, read_table_from};
