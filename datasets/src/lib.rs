@@ -9,6 +9,7 @@ mod mt19937;
 mod signals;
 mod standardize;
 mod table;
+mod verbagg;
 
 pub use circle::{Circle, CircleData, circle};
 pub use error::{Error, Result};
@@ -17,3 +18,4 @@ pub use mixture::{Mixture, Stream, mixture};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};
 pub use table::{ColumnValues, Delimiter, Table, TableColumn, TableOptions, TextColumn, read_table, read_table_from};
+pub use verbagg::verbagg;
