@@ -48,13 +48,24 @@ pub enum Error {
         log_rate: f64,
     },
 
-    /// A file cannot be used.
-    #[error("{path} {problem}")]
-    File {
-        /// Which.
-        path: String,
-        /// What is wrong with it, and where.
-        problem: String,
+    /// A file that should be a published one and is not.
+    #[error("{file} has SHA-256 {found}, the published file has {published}; fetch it anew")]
+    Altered {
+        /// The file.
+        file: String,
+        /// Its digest.
+        found: String,
+        /// That of the published file.
+        published: &'static str,
+    },
+
+    /// A column that is not there, or holds something else than finite numbers.
+    #[error("{file}: expected a column `{column}` of numbers")]
+    NoNumbers {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
     },
 
     /// The column's values do not spread, or spread too far for a double.
