@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bernoulli;
 mod buffer;
 pub mod gaussian;
 pub mod mlp;
@@ -9,6 +10,7 @@ pub mod predictor;
 mod simd;
 pub mod softmax;
 
+pub use bernoulli::{bernoulli_log_likelihood, bernoulli_score};
 pub use gaussian::{gaussian_log_density, gaussian_score, reparameterize};
 pub use mlp::{Activation, MlpSpec, Parameter, ParameterRole, Pullback, mlp, mlp_with_pullback};
 pub use poisson::{poisson_log_likelihood, poisson_score};

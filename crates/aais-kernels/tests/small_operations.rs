@@ -1,11 +1,11 @@
-//! Sampling, Gaussian and Poisson densities, linear predictors and softmax against their references: values and gradients.
+//! Sampling, Gaussian, Poisson and Bernoulli densities, linear predictors and softmax against their references: values and gradients.
 
 #![allow(clippy::unwrap_used)]
 
 use aais_kernels::softmax::{reference, softmax};
 use aais_kernels::{
-    gaussian, gaussian_log_density, gaussian_score, linear_predictor, poisson, poisson_log_likelihood, poisson_score,
-    predictor, reparameterize, scaled_covariates,
+    bernoulli, bernoulli_log_likelihood, bernoulli_score, gaussian, gaussian_log_density, gaussian_score,
+    linear_predictor, poisson, poisson_log_likelihood, poisson_score, predictor, reparameterize, scaled_covariates,
 };
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
@@ -113,6 +113,37 @@ fn poisson_score_is_the_gradient_of_the_log_likelihood() {
     let score = poisson_score(&log_rate, &counts, 4.0).unwrap();
     let difference = (gradients.get(&log_rate).unwrap() - score).unwrap().abs().unwrap();
     assert_eq!(difference.max_all().unwrap().to_scalar::<f32>().unwrap(), 0.0);
+}
+
+fn outcomes(rows: usize, width: usize) -> Tensor {
+    let values: Vec<f32> = (0..rows * width).map(|k| if k % 3 == 0 { 1.0 } else { 0.0 }).collect();
+    Tensor::from_vec(values, (rows, width), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn bernoulli_log_likelihood_and_its_score_equal_the_reference() {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 11)] {
+        let logits = [(uniform(&[rows, n_samples, width], 1) * 3.0).unwrap()];
+        let outcomes = outcomes(rows, width);
+        let wide = outcomes.to_dtype(DType::F64).unwrap();
+        let fused = run(DType::F32, &logits, |x| bernoulli_log_likelihood(&x[0], &outcomes));
+        let exact = run(DType::F64, &logits, |x| bernoulli::bernoulli_log_likelihood_reference(&x[0], &wide));
+        assert_close(&fused, &exact);
+        let fused = run(DType::F32, &logits, |x| bernoulli_score(&x[0], &outcomes));
+        assert_close(&fused, &run(DType::F64, &logits, |x| bernoulli::bernoulli_score_reference(&x[0], &wide)));
+    }
+}
+
+#[test]
+fn bernoulli_log_likelihood_holds_at_extreme_logits() {
+    let logits = Tensor::new(&[[[200f32], [-200.0], [0.0], [f32::NAN]]], &Device::Cpu).unwrap();
+    let of = |outcome: f32| {
+        let outcomes = Tensor::new(&[[outcome]], &Device::Cpu).unwrap();
+        bernoulli_log_likelihood(&logits, &outcomes).unwrap().to_vec2::<f32>().unwrap()[0].clone()
+    };
+    let (yes, no) = (of(1.0), of(0.0));
+    assert_eq!((yes[0], yes[1], no[0], no[1]), (0.0, -200.0, -200.0, 0.0));
+    assert!((yes[2] + std::f32::consts::LN_2).abs() < 1e-7 && yes[3].is_nan());
 }
 
 #[test]

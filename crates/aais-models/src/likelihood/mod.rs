@@ -1,5 +1,6 @@
 //! What is observed, given the signal.
 
+mod logistic;
 mod normal;
 mod poisson;
 
@@ -8,6 +9,7 @@ use candle_core::{Result, Tensor};
 
 use crate::model::Batch;
 
+pub use logistic::Logistic;
 pub use normal::Normal;
 pub use poisson::Poisson;
 
