@@ -74,7 +74,10 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         rows.iter().map(|&row| protocol(request.quick, &config, row, &published)).collect::<Result<_>>()?;
     let jobs: Vec<Job> = (1..=config.seeds)
         .flat_map(|seed| rows.iter().zip(&protocols).map(move |(&row, &protocol)| (seed, row, protocol)))
-        .filter(|&(seed, row, _)| config.methods[row].seeds.is_none_or(|seeds| seed <= seeds))
+        .filter(|&(seed, row, _)| {
+            let method = &config.methods[row];
+            method.seeds.is_none_or(|seeds| seed <= seeds) && (seed == 1 || !method.is_fitted())
+        })
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
             Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }

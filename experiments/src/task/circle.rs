@@ -28,13 +28,13 @@ impl Truth for Circle {
             ("radius_error".to_owned(), mean_radius_error(&points)?),
             ("inside".to_owned(), share_inside(&points, evaluate.inside.unwrap_or_default())?),
         ]);
-        Ok(Outcome { metrics, generated: some_points(&points, evaluate.n_points.unwrap_or_default()) })
+        Ok(Outcome { metrics, generated: Some(some_points(&points, evaluate.n_points.unwrap_or_default())) })
     }
 
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated> {
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {
         let n = evaluate.n_points.unwrap_or_default().max(1);
         let every = (self.points.len() / n).max(1);
-        Ok(some_points(&self.points.iter().step_by(every).copied().collect::<Vec<_>>(), n))
+        Ok(Some(some_points(&self.points.iter().step_by(every).copied().collect::<Vec<_>>(), n)))
     }
 }
 
