@@ -1,0 +1,312 @@
+//! The penalized least squares system: crossproducts of a weighted design and the Cholesky factor of
+//! `H = ΛᵀZᵀWZΛ + I`. Bates et al. (2015), Section 3, doi:10.18637/jss.v067.i01.
+
+use crate::covariance::RelativeFactor;
+use crate::dense;
+use crate::pattern::Pattern;
+use crate::rows::Rows;
+
+/// `ZᵀWZ` on a [`Pattern`], with `ZᵀWX` and `XᵀWX`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Crossproducts {
+    pub random: Vec<f64>,
+    /// `(scalars, p)`, row by row.
+    pub mixed: Vec<f64>,
+    /// `(p, p)`.
+    pub fixed: Vec<f64>,
+}
+
+impl Crossproducts {
+    /// Fills `ZᵀWZ` for row weights `w`.
+    pub(crate) fn fill_random(&mut self, rows: &Rows, pattern: &Pattern, weights: &[f64]) {
+        self.random.clear();
+        self.random.resize(pattern.n_values(), 0.0);
+        let n_factors = rows.n_factors;
+        if n_factors == rows.n_effects {
+            self.fill_scalars(rows, pattern, weights);
+            return;
+        }
+        let n_places = n_factors * (n_factors + 1) / 2;
+        for (row, &weight) in weights.iter().enumerate() {
+            let effects = &rows.effects[row * rows.n_effects..(row + 1) * rows.n_effects];
+            let mut places = pattern.row_places[row * n_places..(row + 1) * n_places].iter();
+            let mut later_start = 0;
+            for later in 0..n_factors {
+                let later_size = pattern.sizes[pattern.first_node[later]];
+                let left = &effects[later_start..later_start + later_size];
+                later_start += later_size;
+                let mut earlier_start = 0;
+                for (earlier, &place) in (0..=later).zip(&mut places) {
+                    let size = pattern.sizes[pattern.first_node[earlier]];
+                    let right = &effects[earlier_start..earlier_start + size];
+                    earlier_start += size;
+                    let place = place as usize;
+                    let stride = if place < pattern.dense_start { size } else { pattern.dense_order };
+                    for (index, &value) in left.iter().enumerate() {
+                        // Diagonal blocks need their lower triangle only.
+                        let length = if later == earlier { index + 1 } else { size };
+                        let target = place + index * stride;
+                        dense::add_scaled(&mut self.random[target..target + length], weight * value, right);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same where every factor has one effect.
+    fn fill_scalars(&mut self, rows: &Rows, pattern: &Pattern, weights: &[f64]) {
+        let n_factors = rows.n_factors;
+        if n_factors == 0 {
+            return;
+        }
+        let n_places = n_factors * (n_factors + 1) / 2;
+        let table = rows.effects.chunks(n_factors).zip(pattern.row_places.chunks(n_places));
+        for ((effects, places), &weight) in table.zip(weights) {
+            let mut places = places.iter();
+            for (later, left) in effects.iter().enumerate() {
+                let weighted = weight * left;
+                for (right, &place) in effects[..=later].iter().zip(&mut places) {
+                    self.random[place as usize] += weighted * right;
+                }
+            }
+        }
+    }
+
+    /// Fills `ZᵀWX` and `XᵀWX`.
+    pub(crate) fn fill_fixed(&mut self, rows: &Rows, pattern: &Pattern, weights: &[f64]) {
+        let n_fixed = rows.n_fixed;
+        self.mixed.clear();
+        self.mixed.resize(pattern.n_scalars() * n_fixed, 0.0);
+        self.fixed.clear();
+        self.fixed.resize(n_fixed * n_fixed, 0.0);
+        for (row, &weight) in weights.iter().enumerate() {
+            let fixed = rows.fixed_row(row);
+            let total = weight * rows.copies[row];
+            for (index, value) in fixed.iter().enumerate() {
+                let target = index * n_fixed;
+                dense::add_scaled(&mut self.fixed[target..=target + index], total * value, fixed);
+            }
+            for_each_effect(rows, pattern, row, |scalar, effect| {
+                dense::add_scaled(&mut self.mixed[scalar * n_fixed..(scalar + 1) * n_fixed], weight * effect, fixed);
+            });
+        }
+    }
+}
+
+/// Calls `visit(scalar, effect)` for every random effect of a row.
+#[inline]
+pub(crate) fn for_each_effect(rows: &Rows, pattern: &Pattern, row: usize, mut visit: impl FnMut(usize, f64)) {
+    let groups = &rows.groups[row * rows.n_factors..(row + 1) * rows.n_factors];
+    let mut effects = rows.effects[row * rows.n_effects..(row + 1) * rows.n_effects].iter();
+    for (factor, &group) in groups.iter().enumerate() {
+        let node = pattern.first_node[factor] + group as usize;
+        for (scalar, &effect) in (pattern.starts[node]..pattern.starts[node + 1]).zip(&mut effects) {
+            visit(scalar, effect);
+        }
+    }
+}
+
+/// `L` with `L Lᵀ = ΛᵀZᵀWZΛ + I`, on a [`Pattern`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cholesky {
+    pub values: Vec<f64>,
+    /// `log det H` over all groups.
+    pub log_det: f64,
+    scratch: Vec<f64>,
+}
+
+impl Cholesky {
+    /// Factors `H` anew; `None` if a weight or an entry of `Λ` is not finite.
+    pub(crate) fn factor(&mut self, random: &[f64], lambda: &RelativeFactor, pattern: &Pattern) -> Option<()> {
+        self.scale(random, lambda, pattern);
+        self.log_det = 0.0;
+        for node in 0..pattern.n_listed {
+            self.eliminate(node, pattern)?;
+        }
+        let (start, order) = (pattern.dense_start, pattern.dense_order);
+        dense::cholesky(&mut self.values[start..], order, order)?;
+        let pivots = (0..order).map(|k| self.values[start + k * order + k].ln());
+        self.log_det = 2.0 * (self.log_det + pivots.sum::<f64>());
+        self.log_det.is_finite().then_some(())
+    }
+
+    /// `ΛᵀZᵀWZΛ + I`.
+    fn scale(&mut self, random: &[f64], lambda: &RelativeFactor, pattern: &Pattern) {
+        self.values.clear();
+        self.values.extend_from_slice(random);
+        for node in 0..pattern.n_listed {
+            self.scale_block(pattern.diagonal[node], (node, node), lambda, pattern);
+            for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
+                let (later, place) = (pattern.below[index] as usize, pattern.below_places[index] as usize);
+                self.scale_block(place, (later, node), lambda, pattern);
+            }
+        }
+        for later in pattern.n_listed..pattern.n_nodes() {
+            for earlier in pattern.n_listed..=later {
+                self.scale_block(pattern.place(later, earlier), (later, earlier), lambda, pattern);
+            }
+        }
+    }
+
+    /// `A ← Λ_aᵀ A Λ_b` for the block of two nodes, plus the identity on the diagonal.
+    fn scale_block(&mut self, place: usize, (later, earlier): (usize, usize), lambda: &RelativeFactor, pattern: &Pattern) {
+        let (rows, columns) = (pattern.sizes[later], pattern.sizes[earlier]);
+        let (left, right) = (&lambda.blocks[pattern.factors[later]], &lambda.blocks[pattern.factors[earlier]]);
+        let stride = pattern.stride(earlier);
+        if rows == 1 && columns == 1 {
+            let unit = f64::from(u8::from(later == earlier));
+            self.values[place] = left[0] * self.values[place] * right[0] + unit;
+            return;
+        }
+        let block = &mut self.values[place..place + (rows - 1) * stride + columns];
+        if later == earlier {
+            for row in 0..rows {
+                for column in row + 1..columns {
+                    block[row * stride + column] = block[column * stride + row];
+                }
+            }
+        }
+        // Λ is lower triangular: entry (k, c) with k ≥ c; rows and columns are overwritten in rising order.
+        for row in 0..rows {
+            for column in 0..columns {
+                let terms = (column..columns).map(|k| block[row * stride + k] * right[k * columns + column]);
+                block[row * stride + column] = terms.sum();
+            }
+        }
+        for row in 0..rows {
+            for column in 0..columns {
+                let terms = (row..rows).map(|k| left[k * rows + row] * block[k * stride + column]);
+                block[row * stride + column] = terms.sum();
+            }
+        }
+        if later == earlier {
+            (0..rows).for_each(|k| block[k * stride + k] += 1.0);
+        }
+    }
+
+    /// Factors a listed node and takes its part out of the nodes below.
+    fn eliminate(&mut self, node: usize, pattern: &Pattern) -> Option<()> {
+        let size = pattern.sizes[node];
+        let span = pattern.below_starts[node]..pattern.below_starts[node + 1];
+        let start = pattern.diagonal[node];
+        let end = pattern.diagonal.get(node + 1).copied().unwrap_or(pattern.dense_start);
+
+        let (column, later) = self.values[start..].split_at_mut(end - start);
+        dense::cholesky(&mut column[..size * size], size, size)?;
+        let pivots = (0..size).map(|k| column[k * size + k].ln());
+        self.log_det += pattern.copies[node] * pivots.sum::<f64>();
+        if span.is_empty() {
+            return Some(());
+        }
+        let (diagonal, below) = column.split_at_mut(size * size);
+        for row in below.chunks_mut(size) {
+            for k in 0..size {
+                let known = dense::dot(&diagonal[k * size..k * size + k], &row[..k]);
+                row[k] = (row[k] - known) / diagonal[k * size + k];
+            }
+        }
+
+        let nodes = &pattern.below[span];
+        let n_listed = nodes.partition_point(|below| (*below as usize) < pattern.n_listed);
+        let mut targets = pattern.targets[pattern.target_starts[node]..].iter();
+        let mut first = 0;
+        for (index, &column_node) in nodes[..n_listed].iter().enumerate() {
+            let column_size = pattern.sizes[column_node as usize];
+            let left = &below[first..first + column_size * size];
+            let mut at = first;
+            for (&row_node, &target) in nodes[index..].iter().zip(&mut targets) {
+                let row_size = pattern.sizes[row_node as usize];
+                let right = &below[at..at + row_size * size];
+                subtract_block(&mut later[target as usize - end..], column_size, right, left, size);
+                at += row_size * size;
+            }
+            first += column_size * size;
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&below[first..]);
+        self.subtract_dense(&nodes[n_listed..], size, pattern);
+        Some(())
+    }
+
+    /// Takes the products of the rows in `scratch`, those of dense nodes, out of the dense triangle.
+    fn subtract_dense(&mut self, nodes: &[u32], size: usize, pattern: &Pattern) {
+        let first = pattern.dense_scalar();
+        let order = pattern.dense_order;
+        let scalars = |node: u32| pattern.starts[node as usize] - first..pattern.starts[node as usize + 1] - first;
+        let triangle = &mut self.values[pattern.dense_start..];
+        if size == 1 && nodes.iter().all(|node| pattern.sizes[*node as usize] == 1) {
+            for (index, (&node, &left)) in nodes.iter().zip(&self.scratch).enumerate() {
+                let row = &mut triangle[(pattern.starts[node as usize] - first) * order..][..order];
+                for (&other, right) in nodes[..=index].iter().zip(&self.scratch) {
+                    row[pattern.starts[other as usize] - first] -= left * right;
+                }
+            }
+            return;
+        }
+        let places: Vec<usize> = nodes.iter().flat_map(|node| scalars(*node)).collect();
+        for (index, &place) in places.iter().enumerate() {
+            let left = &self.scratch[index * size..(index + 1) * size];
+            let row = &mut triangle[place * order..(place + 1) * order];
+            for (&other, right) in places[..=index].iter().zip(self.scratch.chunks(size)) {
+                row[other] -= dense::dot(left, right);
+            }
+        }
+    }
+
+    /// Solves `L x = b` in place; `x` is `(scalars, width)`.
+    pub(crate) fn solve_lower(&self, pattern: &Pattern, x: &mut [f64], width: usize) {
+        for node in 0..pattern.n_listed {
+            let size = pattern.sizes[node];
+            let (done, later) = x.split_at_mut(pattern.starts[node + 1] * width);
+            let current = &mut done[pattern.starts[node] * width..];
+            dense::solve_lower(&self.values[pattern.diagonal[node]..], size, size, current, width);
+            for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
+                let below = pattern.below[index] as usize;
+                let mut place = pattern.below_places[index] as usize;
+                for scalar in pattern.starts[below]..pattern.starts[below + 1] {
+                    let at = (scalar - pattern.starts[node + 1]) * width;
+                    for k in 0..size {
+                        let from = &current[k * width..(k + 1) * width];
+                        dense::add_scaled(&mut later[at..at + width], -self.values[place + k], from);
+                    }
+                    place += size;
+                }
+            }
+        }
+        let (order, rest) = (pattern.dense_order, &mut x[pattern.dense_scalar() * width..]);
+        dense::solve_lower(&self.values[pattern.dense_start..], order, order, rest, width);
+    }
+
+    /// Solves `Lᵀ x = b` in place; `x` is `(scalars, width)`.
+    pub(crate) fn solve_upper(&self, pattern: &Pattern, x: &mut [f64], width: usize) {
+        let (order, rest) = (pattern.dense_order, &mut x[pattern.dense_scalar() * width..]);
+        dense::solve_upper(&self.values[pattern.dense_start..], order, order, rest, width);
+        for node in (0..pattern.n_listed).rev() {
+            let size = pattern.sizes[node];
+            let (done, later) = x.split_at_mut(pattern.starts[node + 1] * width);
+            let current = &mut done[pattern.starts[node] * width..];
+            for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
+                let below = pattern.below[index] as usize;
+                let mut place = pattern.below_places[index] as usize;
+                for scalar in pattern.starts[below]..pattern.starts[below + 1] {
+                    let at = (scalar - pattern.starts[node + 1]) * width;
+                    for k in 0..size {
+                        let target = &mut current[k * width..(k + 1) * width];
+                        dense::add_scaled(target, -self.values[place + k], &later[at..at + width]);
+                    }
+                    place += size;
+                }
+            }
+            dense::solve_upper(&self.values[pattern.diagonal[node]..], size, size, current, width);
+        }
+    }
+}
+
+/// `T ← T − A Bᵀ` for blocks whose rows have `size` numbers; rows of `T` are `stride` apart.
+fn subtract_block(target: &mut [f64], stride: usize, a: &[f64], b: &[f64], size: usize) {
+    for (row, left) in a.chunks(size).enumerate() {
+        for (value, right) in target[row * stride..].iter_mut().zip(b.chunks(size)) {
+            *value -= dense::dot(left, right);
+        }
+    }
+}
