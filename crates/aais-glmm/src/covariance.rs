@@ -77,14 +77,9 @@ impl Covariance {
         RelativeFactor { blocks }
     }
 
-    /// Which entries of `θ` stand on a diagonal, zero where a component vanishes.
-    pub(crate) fn diagonal(&self) -> Vec<bool> {
-        self.entries().iter().map(|entry| entry.row == entry.column).collect()
-    }
-
     /// The start of a search: the identity, random effects as variable as one unit of the linear predictor.
     pub(crate) fn identity(&self) -> Vec<f64> {
-        self.diagonal().iter().map(|on_diagonal| f64::from(u8::from(*on_diagonal))).collect()
+        self.entries().iter().map(|entry| f64::from(u8::from(entry.row == entry.column))).collect()
     }
 
     /// The same covariances with columns turned so that no diagonal is negative.

@@ -2,19 +2,25 @@
 //!
 //! No vector instructions beyond the baseline are chosen at run time, so that every machine computes the same bits.
 
-/// Rows of a panel of the blocked Cholesky factorization: its columns stay in the nearest cache.
-const PANEL: usize = 48;
+/// Columns that are computed together: as many sums as the baseline's registers hold for two rows.
+const STRIP: usize = 8;
+
+type Strip = [f64; STRIP];
 
 /// Replaces the lower triangle of an `(n, n)` matrix, whose rows are `stride` apart, by its Cholesky factor.
 ///
 /// `None` if the matrix is not positive definite.
 pub(crate) fn cholesky(values: &mut [f64], n: usize, stride: usize) -> Option<()> {
-    if n <= PANEL {
-        return cholesky_small(values, 0, n, stride);
+    if n == 1 {
+        return cholesky_small(values, 0, 1, stride);
     }
-    for start in (0..n).step_by(PANEL) {
-        let end = (start + PANEL).min(n);
-        subtract_products(values, start, end, n, stride);
+    let mut panel: Vec<Strip> = Vec::new();
+    for start in (0..n).step_by(STRIP) {
+        let end = (start + STRIP).min(n);
+        if start > 0 {
+            fill_panel(&mut panel, &values[start * stride..], 0..start, end - start, stride);
+            subtract_products(&mut values[start * stride..], &panel, end - start, n - start, stride);
+        }
         cholesky_small(values, start, end, stride)?;
         for row in end..n {
             let (above, below) = values.split_at_mut(row * stride);
@@ -28,51 +34,61 @@ pub(crate) fn cholesky(values: &mut [f64], n: usize, stride: usize) -> Option<()
 fn cholesky_small(values: &mut [f64], start: usize, end: usize, stride: usize) -> Option<()> {
     for row in start..end {
         let (above, below) = values.split_at_mut(row * stride);
-        let current = &mut below[..=row];
-        for column in start..row {
-            let done = &above[column * stride + start..=column * stride + column];
-            let product: f64 = dot(&done[..column - start], &current[start..column]);
-            current[column] = (current[column] - product) / done[column - start];
+        let current = &mut below[start..=row];
+        let (last, earlier) = current.split_last_mut()?;
+        if start < row {
+            solve_row(&above[start * stride + start..], earlier, stride);
         }
-        let pivot = current[row] - dot(&current[start..row], &current[start..row]);
-        if !(pivot > 0.0 && pivot.is_finite()) {
+        *last -= earlier.iter().map(|value| value * value).sum::<f64>();
+        if !(*last > 0.0 && last.is_finite()) {
             return None;
         }
-        current[row] = pivot.sqrt();
+        *last = last.sqrt();
     }
     Some(())
 }
 
-/// `x ← x L⁻ᵀ` for one row `x` and the lower triangle that `factor` begins with.
+/// `x ← x L⁻ᵀ` for one short row `x` and the lower triangle that `factor` begins with.
 fn solve_row(factor: &[f64], x: &mut [f64], stride: usize) {
     for column in 0..x.len() {
         let row = &factor[column * stride..=column * stride + column];
-        x[column] = (x[column] - dot(&row[..column], &x[..column])) / row[column];
+        let known: f64 = row.iter().zip(&x[..column]).map(|(a, b)| a * b).sum();
+        x[column] = (x[column] - known) / row[column];
     }
 }
 
-/// Subtracts the products of columns before `start` from the columns `start..end` of all rows from `start` on.
-fn subtract_products(values: &mut [f64], start: usize, end: usize, n: usize, stride: usize) {
-    if start == 0 {
-        return;
-    }
-    // The panel's own rows are read while others change.
-    let panel: Vec<f64> = (start..end).flat_map(|row| values[row * stride..row * stride + start].to_vec()).collect();
-    let width = end - start;
-    for row in start..n {
-        let (finished, rest) = values[row * stride..row * stride + end].split_at_mut(start);
-        let mut column = 0;
-        while column + 4 <= width {
-            let four = [0, 1, 2, 3].map(|k| &panel[(column + k) * start..(column + k + 1) * start]);
-            for (target, product) in rest[column..column + 4].iter_mut().zip(dot4(finished, four)) {
-                *target -= product;
+/// Subtracts from the columns after the panel's length, in each row, the products of what stands before with the panel.
+fn subtract_products(values: &mut [f64], panel: &[Strip], width: usize, n_rows: usize, stride: usize) {
+    let start = panel.len();
+    let mut rows = values.chunks_mut(stride).take(n_rows);
+    while let Some(first) = rows.next() {
+        let (done, rest) = first.split_at_mut(start);
+        match rows.next() {
+            Some(second) => {
+                let (other, other_rest) = second.split_at_mut(start);
+                let [sums, other_sums] = two_products([done, other], panel);
+                subtract(&mut rest[..width], &sums);
+                subtract(&mut other_rest[..width], &other_sums);
             }
-            column += 4;
-        }
-        for column in column..width {
-            rest[column] -= dot(finished, &panel[column * start..(column + 1) * start]);
+            None => subtract(&mut rest[..width], &two_products([done, done], panel)[0]),
         }
     }
+}
+
+fn subtract(values: &mut [f64], sums: &Strip) {
+    values.iter_mut().zip(sums).for_each(|(value, sum)| *value -= sum);
+}
+
+/// Two rows times a panel. This loop is where large factorizations spend their time.
+fn two_products([a, b]: [&[f64]; 2], panel: &[Strip]) -> [Strip; 2] {
+    let mut sums = [[0.0; STRIP]; 2];
+    for ((strip, a), b) in panel.iter().zip(a).zip(b) {
+        for lane in 0..STRIP {
+            sums[0][lane] += a * strip[lane];
+            sums[1][lane] += b * strip[lane];
+        }
+    }
+    sums
 }
 
 /// `Σ aᵢ bᵢ` in four interleaved sums.
@@ -89,28 +105,6 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
-/// The products of one vector with four others of its length.
-fn dot4(a: &[f64], b: [&[f64]; 4]) -> [f64; 4] {
-    let b = b.map(|b| &b[..a.len()]);
-    let mut sums = [[0.0; 2]; 4];
-    let (pairs, rest) = a.as_chunks::<2>();
-    let b_pairs = b.map(|b| b.as_chunks::<2>().0);
-    for (index, pair) in pairs.iter().enumerate() {
-        for k in 0..4 {
-            let other = b_pairs[k][index];
-            sums[k][0] += pair[0] * other[0];
-            sums[k][1] += pair[1] * other[1];
-        }
-    }
-    let mut products = sums.map(|[even, odd]| even + odd);
-    if let [last] = rest {
-        for k in 0..4 {
-            products[k] += last * b[k][a.len() - 1];
-        }
-    }
-    products
-}
-
 /// `y ← y + factor x`.
 pub(crate) fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {
@@ -120,6 +114,13 @@ pub(crate) fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
 
 /// Solves `L x = b` in place; `x` is `(n, width)`, row by row.
 pub(crate) fn solve_lower(factor: &[f64], n: usize, stride: usize, x: &mut [f64], width: usize) {
+    if width == 1 {
+        for row in 0..n {
+            let known = dot(&factor[row * stride..row * stride + row], &x[..row]);
+            x[row] = (x[row] - known) / factor[row * stride + row];
+        }
+        return;
+    }
     for row in 0..n {
         let (done, rest) = x.split_at_mut(row * width);
         let current = &mut rest[..width];
@@ -133,6 +134,14 @@ pub(crate) fn solve_lower(factor: &[f64], n: usize, stride: usize, x: &mut [f64]
 
 /// Solves `Lᵀ x = b` in place; `x` is `(n, width)`, row by row.
 pub(crate) fn solve_upper(factor: &[f64], n: usize, stride: usize, x: &mut [f64], width: usize) {
+    if width == 1 {
+        for row in (0..n).rev() {
+            x[row] /= factor[row * stride + row];
+            let (above, current) = x.split_at_mut(row);
+            add_scaled(above, -current[0], &factor[row * stride..row * stride + row]);
+        }
+        return;
+    }
     for row in (0..n).rev() {
         let (above, rest) = x.split_at_mut(row * width);
         let current = &mut rest[..width];
@@ -147,24 +156,22 @@ pub(crate) fn solve_upper(factor: &[f64], n: usize, stride: usize, x: &mut [f64]
 
 /// `(L Lᵀ)⁻¹` in full, `(n, n)`, from a factor whose rows are `stride` apart.
 pub(crate) fn inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
-    // Rows of L⁻¹, each a combination of the rows before it.
-    let mut lower = vec![0.0; n * n];
-    for row in 0..n {
-        let (done, rest) = lower.split_at_mut(row * n);
-        let current = &mut rest[..=row];
-        for column in 0..row {
-            let entry = -factor[row * stride + column];
-            add_scaled(&mut current[..=column], entry, &done[column * n..=column * n + column]);
-        }
-        let pivot = factor[row * stride + row];
-        current[row] = 1.0;
-        current.iter_mut().for_each(|value| *value /= pivot);
+    if n == 1 {
+        return vec![1.0 / (factor[0] * factor[0])];
     }
+    let upper = upper_inverse(factor, n, stride);
     let mut inverse = vec![0.0; n * n];
-    for done in lower.chunks(n.max(1)) {
-        for (row, &entry) in done.iter().enumerate() {
-            if entry != 0.0 {
-                add_scaled(&mut inverse[row * n..=row * n + row], entry, &done[..=row]);
+    let mut panel: Vec<Strip> = Vec::new();
+    for start in (0..n).step_by(STRIP) {
+        // Entry (i, k) of L⁻ᵀL⁻¹ sums over the columns of L⁻ᵀ from max(i, k) on.
+        let width = (n - start).min(STRIP);
+        fill_panel(&mut panel, &upper[start * n..], start..n, width, n);
+        for row in (start..n).step_by(2) {
+            let next = (row + 1).min(n - 1);
+            let pair = [row, next].map(|row_of| &upper[row_of * n + row..(row_of + 1) * n]);
+            let sums = two_products(pair, &panel[row - start..]);
+            for (row, sums) in [row, next].into_iter().zip(sums) {
+                inverse[row * n + start..row * n + start + width].copy_from_slice(&sums[..width]);
             }
         }
     }
@@ -174,6 +181,52 @@ pub(crate) fn inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
         }
     }
     inverse
+}
+
+/// `L⁻ᵀ`, `(n, n)`, a strip of its rows at a time.
+fn upper_inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
+    let mut upper = vec![0.0; n * n];
+    let mut panel: Vec<Strip> = Vec::new();
+    for start in (0..n).step_by(STRIP) {
+        panel.clear();
+        for row in (start..n).step_by(2) {
+            let next = (row + 1).min(n - 1);
+            let pair = [row, next].map(|row_of| &factor[row_of * stride + start..row_of * stride + row]);
+            let [first, mut second] = two_products(pair, &panel);
+            let solved = solve_unit(first, row - start, factor[row * stride + row]);
+            panel.push(solved);
+            if next > row {
+                let link = factor[next * stride + row];
+                second.iter_mut().zip(solved).for_each(|(sum, value)| *sum += link * value);
+                panel.push(solve_unit(second, next - start, factor[next * stride + next]));
+            }
+        }
+        for lane in 0..(n - start).min(STRIP) {
+            let row = &mut upper[(start + lane) * n + start..(start + lane + 1) * n];
+            row.iter_mut().zip(&panel).for_each(|(value, strip)| *value = strip[lane]);
+        }
+    }
+    upper
+}
+
+/// `(e − known) / pivot`, where `e` has a one at `index` if that is within the strip.
+fn solve_unit(known: Strip, index: usize, pivot: f64) -> Strip {
+    let mut solved = known.map(|sum| -sum);
+    if let Some(unit) = solved.get_mut(index) {
+        *unit += 1.0;
+    }
+    solved.map(|value| value / pivot)
+}
+
+/// Up to eight rows side by side, over a range of their columns.
+fn fill_panel(panel: &mut Vec<Strip>, rows: &[f64], columns: std::ops::Range<usize>, n_rows: usize, stride: usize) {
+    panel.clear();
+    panel.resize(columns.len(), [0.0; STRIP]);
+    for (lane, row) in rows.chunks(stride).take(n_rows).enumerate() {
+        for (strip, value) in panel.iter_mut().zip(&row[columns.clone()]) {
+            strip[lane] = *value;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_inverse_times_the_matrix_is_the_identity() {
-        for n in [1, 2, 3, 47, 48, 49, 131] {
+        for n in [1, 2, 3, 7, 8, 9, 10, 131] {
             let matrix = example(n);
             let mut factor = matrix.clone();
             cholesky(&mut factor, n, n).unwrap();

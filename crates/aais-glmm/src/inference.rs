@@ -50,7 +50,7 @@ pub(crate) fn fixed_covariance(
     if hessian.nrows() < curvature.n_theta + n_fixed {
         return None;
     }
-    let at_zero = |index: usize| problem.covariance.diagonal().get(index) == Some(&true) && theta[index] == 0.0;
+    let at_zero = |index: usize| problem.is_diagonal(index) && theta[index] == 0.0;
     let kept: Vec<usize> = (0..hessian.nrows()).filter(|&index| !at_zero(index)).collect();
     let n = kept.len();
     let mut factor: Vec<f64> =

@@ -7,9 +7,13 @@ use crate::family::{Derivatives, Family, Information, Likelihood, Observed};
 use crate::problem::Problem;
 use crate::system::{Cholesky, Crossproducts};
 
-/// Squared length of the last Newton step, in the norm of the Hessian. What remains is its square: far below the
-/// differences that an optimizer or a difference quotient looks at, where lme4's default leaves `log det` a step behind.
-const LAST_STEP: f64 = 1e-10;
+/// Squared length of the last Newton step, in the norm of the Hessian, for up to fifty effects. Since the error of every
+/// group is squared by a step, what remains is far below the differences that an optimizer or a difference quotient
+/// looks at; lme4's default leaves `log det` a step behind.
+const LAST_STEP: f64 = 1e-8;
+
+/// Steps shorter than this are rounding and not taken.
+const NO_STEP: f64 = 1e-20;
 
 /// Newton steps before giving up. Log-concave likelihoods need about ten; separated data creep toward infinity.
 const MAX_STEPS: usize = 60;
@@ -96,15 +100,19 @@ impl<'a> Pirls<'a> {
         if !penalized.is_finite() {
             return None;
         }
+        let enough = LAST_STEP * (self.modes.len() as f64 / 50.0).max(1.0);
         let mut last = f64::INFINITY;
         for _ in 0..MAX_STEPS {
             self.factor(unknowns)?;
-            if last <= LAST_STEP {
+            if last <= enough {
                 break;
             }
             let (random, fixed) = self.gradient(unknowns);
             let (step, fixed_step) = self.newton_step(unknowns, &random, &fixed);
             let decrement = self.problem.inner(&random, &step) + dense::dot(&fixed, &fixed_step);
+            if decrement <= NO_STEP {
+                break;
+            }
             let (reached, length) = self.search(penalized, &step, &fixed_step);
             self.n_steps += 1;
             penalized = reached;

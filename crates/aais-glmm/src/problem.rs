@@ -32,6 +32,11 @@ impl Problem {
         Ok(Self { rows, factors, pattern, covariance, entries })
     }
 
+    /// Whether an entry of `(θ, …)` is on the diagonal of `Λ`.
+    pub(crate) fn is_diagonal(&self, index: usize) -> bool {
+        self.entries.get(index).is_some_and(|entry| entry.row == entry.column)
+    }
+
     /// `b = Λ u`, block by block.
     pub(crate) fn scale(&self, lambda: &RelativeFactor, u: &[f64], b: &mut Vec<f64>) {
         b.clear();

@@ -64,18 +64,22 @@ pub(crate) fn random_effects(
             whole[(block.first_effect + i) * factor_size + block.first_effect + k]
         });
 
-        let mut term_modes = Array2::zeros((term.levels.len(), size));
-        let mut conditional = Array3::zeros((term.levels.len(), size, size));
-        for (level, &group) in problem.factors[block.factor].group_of_level.iter().enumerate() {
-            let node = pattern.first_node[block.factor] + group as usize;
-            let start = pattern.starts[node] + block.first_effect;
+        let nodes = pattern.first_node[block.factor]..pattern.first_node[block.factor + 1];
+        let of_node = |node: usize| {
             let (place, stride) = (pattern.place(node, node), pattern.stride(node));
             let spherical = Array2::from_shape_fn((size, size), |(i, k)| {
                 inverse.values[place + (block.first_effect + i) * stride + block.first_effect + k]
             });
+            lambda.dot(&spherical).dot(&lambda.t()) * variance
+        };
+        let covariances: Vec<Array2<f64>> = nodes.clone().map(of_node).collect();
+
+        let mut term_modes = Array2::zeros((term.levels.len(), size));
+        let mut conditional = Array3::zeros((term.levels.len(), size, size));
+        for (level, &group) in problem.factors[block.factor].group_of_level.iter().enumerate() {
+            let start = pattern.starts[nodes.start + group as usize] + block.first_effect;
             term_modes.row_mut(level).assign(&ndarray::aview1(&effects[start..start + size]));
-            let covariance = lambda.dot(&spherical).dot(&lambda.t()) * variance;
-            conditional.index_axis_mut(Axis(0), level).assign(&covariance);
+            conditional.index_axis_mut(Axis(0), level).assign(&covariances[group as usize]);
         }
         RandomEffects {
             group: term.group.clone(),

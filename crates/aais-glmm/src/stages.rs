@@ -11,13 +11,14 @@ use crate::start;
 use crate::{Error, Result};
 
 /// The profiled stage only has to start the next one well: this gain in the deviance is left to it.
-const ROUGH_DECREASE: f64 = 1e-2;
+const ROUGH_DECREASE: f64 = 0.1;
 
 /// Gain in the deviance at which a search stops; a Newton step afterwards brings the rest.
 const FINE_DECREASE: f64 = 1e-8;
 
-/// Steps of difference quotients, as a share of a parameter's standard error.
-const HESSIAN_STEP: f64 = 1e-3;
+/// Steps of difference quotients, as a share of a parameter's standard error: about the error of the Hessian. Gradients
+/// are exact to rounding, which would be felt from a hundredth of this on.
+const HESSIAN_STEP: f64 = 2e-5;
 
 /// A diagonal of `Λ` below this is set to zero if the deviance rises by no more than rounding.
 const VANISHING: f64 = 1e-3;
@@ -63,6 +64,10 @@ impl Objective for LaplaceStage<'_, '_> {
         self.laplace.deviance(&self.unpack(vector), self.unknowns)
     }
 
+    fn is_even(&self, index: usize) -> bool {
+        self.laplace.pirls.problem.is_diagonal(index)
+    }
+
     fn gradient(&mut self, vector: &[f64]) -> Vec<f64> {
         let gradient = self.laplace.gradient(&self.unpack(vector), self.unknowns);
         [gradient.theta, gradient.beta, gradient.log_dispersion.into_iter().collect()].concat()
@@ -87,6 +92,10 @@ impl Objective for Linear<'_> {
 
     fn gradient(&mut self, _vector: &[f64]) -> Vec<f64> {
         Linear::gradient(self)
+    }
+
+    fn is_even(&self, index: usize) -> bool {
+        self.problem.is_diagonal(index)
     }
 }
 
@@ -151,21 +160,12 @@ fn begin(stage: &mut impl Stage, vector: Vec<f64>, scale: Vec<f64>) -> Result<Se
 /// Puts vanishing components to zero, turns the columns of `Λ`, takes the Hessian and a last Newton step.
 fn finish(stage: &mut impl Stage, mut search: Search) -> Outcome {
     snap(stage, &mut search);
-    let n_theta = stage.problem().covariance.n_theta;
-    let turned = stage.problem().covariance.with_nonnegative_diagonal(&search.point[..n_theta]);
-    search.point[..n_theta].copy_from_slice(&turned);
-
-    let n = search.point.len();
-    let step = |index: usize| {
-        let std_error = (2.0 * search.inverse_hessian[index * n + index]).sqrt();
-        HESSIAN_STEP * std_error.clamp(1e-4, search.point[index].abs().max(1.0))
-    };
-    let steps: Vec<f64> = (0..n).map(step).collect();
-    let point = search.point.clone();
-    let hessian = hessian(stage, &point, &steps);
+    let steps: Vec<f64> = (0..search.point.len()).map(|index| difference_step(&search, index)).collect();
+    let hessian = hessian(stage, &search, &steps);
     if let Some(hessian) = &hessian {
         newton_step(stage, &mut search, hessian);
     }
+    // The state of the stage is where it was last evaluated.
     search.value = stage.value(&search.point).unwrap_or(search.value);
     search.gradient = stage.gradient(&search.point);
     Outcome {
@@ -177,15 +177,29 @@ fn finish(stage: &mut impl Stage, mut search: Search) -> Outcome {
     }
 }
 
+fn difference_step(search: &Search, index: usize) -> f64 {
+    let n = search.point.len();
+    let std_error = (2.0 * search.inverse_hessian[index * n + index]).sqrt();
+    HESSIAN_STEP * std_error.clamp(1e-4, search.point[index].abs().max(1.0))
+}
+
+/// Turns the columns of `Λ` so that no diagonal is negative, and puts those that are nearly zero exactly there.
 fn snap(stage: &mut impl Stage, search: &mut Search) {
-    for (index, on_diagonal) in stage.problem().covariance.diagonal().into_iter().enumerate() {
-        if on_diagonal && search.point[index].abs() < VANISHING {
+    let n_theta = stage.problem().covariance.n_theta;
+    let before = search.point.clone();
+    let turned = stage.problem().covariance.with_nonnegative_diagonal(&search.point[..n_theta]);
+    search.point[..n_theta].copy_from_slice(&turned);
+    for index in 0..n_theta {
+        if stage.is_even(index) && search.point[index] < VANISHING {
             let mut point = search.point.clone();
             point[index] = 0.0;
             if let Some(value) = stage.value(&point).filter(|value| *value <= search.value + SNAP_COST) {
                 (search.point, search.value) = (point, value);
             }
         }
+    }
+    if search.point != before && stage.value(&search.point).is_some() {
+        search.gradient = stage.gradient(&search.point);
     }
 }
 
@@ -196,19 +210,18 @@ fn newton_step(stage: &mut impl Stage, search: &mut Search, hessian: &[f64]) {
     if dense::cholesky(&mut factor, n, n).is_none() {
         return;
     }
-    let Some(value) = stage.value(&search.point) else { return };
-    let mut step: Vec<f64> = stage.gradient(&search.point).iter().map(|slope| -slope).collect();
+    let mut step: Vec<f64> = search.gradient.iter().map(|slope| -slope).collect();
     dense::solve_lower(&factor, n, n, &mut step, 1);
     dense::solve_upper(&factor, n, n, &mut step, 1);
     // A component at zero stays there: its slope is zero up to rounding.
-    let diagonal = stage.problem().covariance.diagonal();
     let mut moved = search.point.clone();
     for (index, step) in step.into_iter().enumerate() {
-        if !(moved[index] == 0.0 && diagonal.get(index) == Some(&true)) {
+        if !(moved[index] == 0.0 && stage.is_even(index)) {
             moved[index] += step;
         }
     }
-    if let Some(reached) = stage.value(&moved).filter(|reached| *reached <= value + 1e-12 * value.abs()) {
+    let limit = search.value + 1e-12 * search.value.abs();
+    if let Some(reached) = stage.value(&moved).filter(|reached| *reached <= limit) {
         (search.point, search.value) = (moved, reached);
     }
 }

@@ -134,6 +134,11 @@ impl Cholesky {
     fn scale(&mut self, random: &[f64], lambda: &RelativeFactor, pattern: &Pattern) {
         self.values.clear();
         self.values.extend_from_slice(random);
+        let scalars: Vec<f64> = lambda.blocks.iter().filter(|block| block.len() == 1).map(|block| block[0]).collect();
+        if scalars.len() == lambda.blocks.len() {
+            self.scale_scalars(&scalars, pattern);
+            return;
+        }
         for node in 0..pattern.n_listed {
             self.scale_block(pattern.diagonal[node], (node, node), lambda, pattern);
             for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
@@ -145,6 +150,28 @@ impl Cholesky {
             for earlier in pattern.n_listed..=later {
                 self.scale_block(pattern.place(later, earlier), (later, earlier), lambda, pattern);
             }
+        }
+    }
+
+    /// The same where every factor has one effect.
+    fn scale_scalars(&mut self, lambda: &[f64], pattern: &Pattern) {
+        for node in 0..pattern.n_listed {
+            let own = lambda[pattern.factors[node]];
+            let start = pattern.diagonal[node];
+            self.values[start] = own * own * self.values[start] + 1.0;
+            let later = &pattern.below[pattern.below_starts[node]..pattern.below_starts[node + 1]];
+            for (value, &later) in self.values[start + 1..].iter_mut().zip(later) {
+                *value *= own * lambda[pattern.factors[later as usize]];
+            }
+        }
+        let order = pattern.dense_order;
+        for row in 0..order {
+            let own = lambda[pattern.factors[pattern.n_listed + row]];
+            let values = &mut self.values[pattern.dense_start + row * order..][..=row];
+            for (value, &factor) in values.iter_mut().zip(&pattern.factors[pattern.n_listed..]) {
+                *value *= own * lambda[factor];
+            }
+            values[row] += 1.0;
         }
     }
 
