@@ -3,7 +3,6 @@
 //! One thread. For peak memory run one name under `/usr/bin/time -v`.
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code)]
 mod support;
 
 use std::time::Instant;
@@ -100,7 +99,11 @@ fn crossed_rows(n_rows: usize, levels: [usize; 2], is_binary: bool) -> Design {
     let response = (0..n_rows).map(|row| {
         let [a, b] = [0, 1].map(|factor| effects[factor][codes[factor][row] as usize]);
         let eta = -0.3 + 0.5 * predictor[row] + a + b;
-        if is_binary { f64::from(u8::from(uniform.random::<f64>() < 1.0 / (1.0 + (-eta).exp()))) } else { eta + errors[row] }
+        if is_binary {
+            f64::from(u8::from(uniform.random::<f64>() < 1.0 / (1.0 + (-eta).exp())))
+        } else {
+            eta + errors[row]
+        }
     });
     let response: Vec<f64> = response.collect();
     let columns = Array2::from_shape_fn((n_rows, 2), |(row, column)| if column == 0 { 1.0 } else { predictor[row] });

@@ -1,9 +1,10 @@
 //! The fixed effects' part of the normal equations: `R_ZX = L⁻¹ΛᵀZᵀWX` and `R_XᵀR_X = XᵀWX − R_ZXᵀR_ZX`.
 
+use crate::cholesky::Cholesky;
 use crate::covariance::RelativeFactor;
+use crate::crossproducts::Crossproducts;
 use crate::dense;
 use crate::problem::Problem;
-use crate::system::{Cholesky, Crossproducts};
 
 /// The rows of the factor that the fixed effects add below the random ones.
 #[derive(Debug, Clone, Default)]

@@ -81,10 +81,9 @@ impl fmt::Display for Diagnostic {
                 f,
                 "predictors separate the responses: `{name}` runs to infinity and its standard error means nothing"
             ),
-            Self::Unscaled { widest, narrowest } => write!(
-                f,
-                "predictors are on very different scales (`{widest}` and `{narrowest}`); standardize them"
-            ),
+            Self::Unscaled { widest, narrowest } => {
+                write!(f, "predictors are on very different scales (`{widest}` and `{narrowest}`); standardize them")
+            }
         }
     }
 }
@@ -147,8 +146,7 @@ fn separation(fit: &Fit) -> Option<Diagnostic> {
         return None;
     }
     let far = fit.population_predictor.iter().any(|eta| eta.abs() > SEPARATED);
-    let (index, estimate) =
-        fit.fixed.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
+    let (index, estimate) = fit.fixed.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
     // Separated estimates stop where rounding does, with standard errors far beyond them.
     let uncertain = fit.std_errors_given_theta()[index] > estimate.abs();
     (far && uncertain).then(|| Diagnostic::Separation { name: fit.fixed_names[index].clone() })

@@ -62,7 +62,9 @@ impl Family {
         match self {
             Self::Gaussian => mean,
             Self::Binomial(BinomialLink::Logit) => (mean / (1.0 - mean)).ln(),
-            Self::Binomial(BinomialLink::Probit) => -std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * mean),
+            Self::Binomial(BinomialLink::Probit) => {
+                -std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * mean)
+            }
             Self::Binomial(BinomialLink::Cloglog) => (-(-mean).ln_1p()).ln(),
             Self::Poisson | Self::NegativeBinomial | Self::Gamma => mean.ln(),
         }

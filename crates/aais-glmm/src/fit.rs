@@ -5,13 +5,13 @@ use ndarray::Array2;
 use crate::border::Border;
 use crate::covariance::theta_names;
 use crate::diagnostics::{Diagnostic, diagnose};
-use crate::family::{Family, Normalizer, check_response};
+use crate::family::{Family, Normalizer};
 use crate::inference::{Curvature, fixed_covariance};
 use crate::laplace::{Laplace, Point};
 use crate::linear::Linear;
-use crate::pirls::Unknowns;
+use crate::objective::prepare;
 use crate::problem::Problem;
-use crate::quadrature::{self, ProductRule};
+use crate::quadrature::ProductRule;
 use crate::random_effects::{RandomEffects, random_effects};
 use crate::settings::{Approximation, Parameters, Settings};
 use crate::stages::{Outcome, fit_laplace, fit_linear, fit_profiled};
@@ -113,7 +113,7 @@ impl Fit {
         self.fixed_covariance_given_theta.diag().iter().map(|variance| variance.sqrt()).collect()
     }
 
-    /// The point that the fit ended at, for [`deviance`].
+    /// The point that the fit ended at, for [`crate::deviance`].
     pub fn parameters(&self) -> Parameters {
         Parameters { theta: self.theta.clone(), fixed: self.fixed.clone(), dispersion: self.dispersion.parameter() }
     }
@@ -142,7 +142,8 @@ pub fn fit(design: &Design, family: Family, settings: &Settings) -> Result<Fit> 
             Ok(assemble(design, &problem, family, settings, found, random))
         }
         _ => {
-            let mut laplace = Laplace::new(&problem, family, settings.information, normalizer(design, family));
+            let mut laplace =
+                Laplace::new(&problem, family, settings.information, Normalizer::new(family, &design.response));
             let outcome = search(&mut laplace, settings)?;
             let dispersion = match (family, outcome.point.log_dispersion) {
                 (Family::NegativeBinomial, Some(log)) => Dispersion::Size(log.exp()),
@@ -159,60 +160,6 @@ pub fn fit(design: &Design, family: Family, settings: &Settings) -> Result<Fit> 
     }
 }
 
-/// `−2 log L` of a model at given parameters, or the REML criterion, with every constant.
-///
-/// The fixed effects are profiled out where `parameters` has none: at the joint mode, as [`Approximation::ProfiledLaplace`]
-/// does, and always for Gaussian models, whose profile is exact.
-///
-/// # Errors
-/// Those of [`fit`], or a list of parameters of another length than the model's.
-pub fn deviance(design: &Design, family: Family, settings: &Settings, parameters: &Parameters) -> Result<f64> {
-    let problem = prepare(design, family, settings)?;
-    check_parameters(&problem, family, parameters)?;
-    let diverged = Error::Diverged { theta: parameters.theta.clone() };
-    if family == Family::Gaussian {
-        let mut linear = Linear::new(&problem, settings.criterion, &design.response.weights);
-        return linear.deviance(&parameters.theta).ok_or(diverged);
-    }
-    let mut laplace = Laplace::new(&problem, family, settings.information, normalizer(design, family));
-    let point = Point {
-        theta: parameters.theta.clone(),
-        beta: parameters.fixed.clone(),
-        log_dispersion: parameters.dispersion.map(f64::ln),
-    };
-    if point.beta.is_empty() {
-        laplace.pirls.beta = crate::start::fixed_effects(&problem, family);
-        return laplace.deviance(&point, Unknowns::Both).ok_or(diverged);
-    }
-    let value = match settings.approximation {
-        Approximation::Quadrature { n_nodes } => {
-            quadrature::deviance(&mut laplace, &point, &ProductRule::new(&problem, n_nodes)?)
-        }
-        _ => laplace.deviance(&point, Unknowns::Random),
-    };
-    value.ok_or(diverged)
-}
-
-fn prepare(design: &Design, family: Family, settings: &Settings) -> Result<Problem> {
-    if let Approximation::Quadrature { n_nodes } = settings.approximation
-        && !(1..=200).contains(&n_nodes)
-    {
-        return Err(Error::Setting { name: "n_nodes", value: n_nodes as f64, expected: "1 to 200" });
-    }
-    check_response(family, &design.response)?;
-    let problem = Problem::new(design)?;
-    let (n_used, n_fixed) = (problem.rows.n_used, problem.rows.n_fixed);
-    if n_used <= n_fixed {
-        let part = "rows with a positive weight, for these fixed effects".into();
-        return Err(Error::Size { part, expected: n_fixed + 1, found: n_used });
-    }
-    Ok(problem)
-}
-
-fn normalizer(design: &Design, family: Family) -> Normalizer {
-    Normalizer::new(family, &design.response)
-}
-
 fn search(laplace: &mut Laplace, settings: &Settings) -> Result<Outcome> {
     let (family, max_iterations) = (laplace.pirls.family, settings.max_iterations);
     match settings.approximation {
@@ -223,23 +170,6 @@ fn search(laplace: &mut Laplace, settings: &Settings) -> Result<Outcome> {
             let outcome = fit_laplace(laplace, family, max_iterations)?;
             quadrature_stage::fit_quadrature(laplace, &rule, outcome, max_iterations)
         }
-    }
-}
-
-fn check_parameters(problem: &Problem, family: Family, parameters: &Parameters) -> Result<()> {
-    let size = |part: &str, expected: usize, found: usize| {
-        if expected == found { Ok(()) } else { Err(Error::Size { part: part.into(), expected, found }) }
-    };
-    size("theta", problem.covariance.n_theta, parameters.theta.len())?;
-    if !parameters.fixed.is_empty() {
-        size("the fixed effects", problem.rows.n_fixed, parameters.fixed.len())?;
-    }
-    match parameters.dispersion {
-        Some(value) if !(value > 0.0 && value.is_finite()) => {
-            Err(Error::Setting { name: "dispersion", value, expected: "a number above zero" })
-        }
-        None if family.has_dispersion() => size("dispersions", 1, 0),
-        _ => Ok(()),
     }
 }
 
@@ -266,7 +196,8 @@ fn assemble(
     let given_theta = Array2::from_shape_vec((n_fixed, n_fixed), border.covariance(n_fixed));
     let given_theta = given_theta.expect("the covariance is square") * variance;
     let curvature = Curvature::new(theta.len(), outcome.gradient, outcome.hessian);
-    let fixed_covariance = fixed_covariance(&curvature, problem, &theta, n_fixed).unwrap_or_else(|| given_theta.clone());
+    let fixed_covariance =
+        fixed_covariance(&curvature, problem, &theta, n_fixed).unwrap_or_else(|| given_theta.clone());
 
     let (population_predictor, linear_predictor) = predictors(design, &beta, &random);
     let n_rows = problem.rows.n_used;

@@ -13,6 +13,7 @@
 
 use crate::dense;
 use crate::family::{Family, Information, Normalizer};
+use crate::leverage::Leverage;
 use crate::pirls::{Pirls, Unknowns};
 use crate::problem::Problem;
 use crate::selected_inverse::SelectedInverse;
@@ -42,14 +43,6 @@ pub(crate) struct Gradient {
     pub log_dispersion: Option<f64>,
 }
 
-/// What one pass over the rows with `H⁻¹` gives.
-struct Leverage {
-    /// `h`, `(M,)`.
-    rows: Vec<f64>,
-    /// `Σ w z (H⁻¹Λᵀz)ᵀ` of each factor, `(q, q)`.
-    products: Vec<Vec<f64>>,
-}
-
 impl<'a> Laplace<'a> {
     pub(crate) fn new(problem: &'a Problem, family: Family, information: Information, normalizer: Normalizer) -> Self {
         let pirls = Pirls::new(problem, family, information);
@@ -73,7 +66,8 @@ impl<'a> Laplace<'a> {
 
     /// The gradient where the last deviance was taken; nothing in `β` where it was profiled.
     pub(crate) fn gradient(&mut self, parameters: &Point, unknowns: Unknowns) -> Gradient {
-        let leverage = self.leverage();
+        self.inverse.fill(self.pirls.curvature(), &self.pirls.problem.pattern);
+        let leverage = Leverage::new(&self.pirls, &self.inverse);
         let pirls = &self.pirls;
         let problem = pirls.problem;
 
@@ -101,7 +95,8 @@ impl<'a> Laplace<'a> {
         let through_mode = problem.theta_products(&problem.random_products(&derivatives.score), &response);
         for (index, entry) in problem.entries.iter().enumerate() {
             let size = problem.factors[entry.factor].size;
-            theta[index] += through_mode[index] + 2.0 * leverage.products[entry.factor][entry.row * size + entry.column];
+            theta[index] +=
+                through_mode[index] + 2.0 * leverage.products[entry.factor][entry.row * size + entry.column];
         }
         let beta = match unknowns {
             Unknowns::Random => problem.fixed_products(&errors),
@@ -146,77 +141,137 @@ impl<'a> Laplace<'a> {
         };
         (0..rows.len()).map(row_slope).sum::<f64>() - 2.0 * self.normalizer.slope(dispersion)
     }
-
-    fn leverage(&mut self) -> Leverage {
-        let pirls = &self.pirls;
-        let Problem { rows, pattern, factors, .. } = pirls.problem;
-        self.inverse.fill(pirls.curvature(), pattern);
-        let mut leverage = Leverage {
-            rows: vec![0.0; rows.len()],
-            products: factors.iter().map(|factor| vec![0.0; factor.size * factor.size]).collect(),
-        };
-        let n_factors = rows.n_factors;
-        let n_places = n_factors * (n_factors + 1) / 2;
-        let starts: Vec<usize> = factors
-            .iter()
-            .scan(0, |end, factor| {
-                *end += factor.size;
-                Some(*end - factor.size)
-            })
-            .collect();
-        let (mut scaled, mut solved) = (vec![0.0; rows.n_effects], vec![0.0; rows.n_effects]);
-        for (row, weight) in pirls.curvature_weights().iter().enumerate() {
-            let effects = &rows.effects[row * rows.n_effects..(row + 1) * rows.n_effects];
-            let places = &pattern.row_places[row * n_places..(row + 1) * n_places];
-            scale_effects(pirls, &starts, effects, &mut scaled);
-            self.multiply_inverse(&starts, places, &scaled, &mut solved);
-            leverage.rows[row] = dense::dot(&scaled, &solved);
-            let total = weight * rows.copies[row];
-            for (product, (&start, factor)) in leverage.products.iter_mut().zip(starts.iter().zip(factors)) {
-                for index in 0..factor.size {
-                    let target = &mut product[index * factor.size..=index * factor.size + index];
-                    dense::add_scaled(target, total * effects[start + index], &solved[start..]);
-                }
-            }
-        }
-        leverage
-    }
-
-    /// `H⁻¹ t` restricted to the effects of one row, for its `t = Λᵀz`.
-    fn multiply_inverse(&self, starts: &[usize], places: &[u32], scaled: &[f64], solved: &mut [f64]) {
-        let Problem { pattern, factors, .. } = self.pirls.problem;
-        solved.fill(0.0);
-        let mut places = places.iter();
-        for later in 0..factors.len() {
-            for (earlier, &place) in (0..=later).zip(&mut places) {
-                let (rows, columns) = (factors[later].size, factors[earlier].size);
-                let place = place as usize;
-                let stride = if place < pattern.dense_start { columns } else { pattern.dense_order };
-                for index in 0..rows {
-                    let block = &self.inverse.values[place + index * stride..][..columns];
-                    solved[starts[later] + index] += dense::dot(block, &scaled[starts[earlier]..][..columns]);
-                    if later != earlier {
-                        let value = scaled[starts[later] + index];
-                        dense::add_scaled(&mut solved[starts[earlier]..][..columns], value, block);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `Λᵀz` of one row.
-fn scale_effects(pirls: &Pirls, starts: &[usize], effects: &[f64], scaled: &mut [f64]) {
-    for ((factor, &start), block) in pirls.problem.factors.iter().zip(starts).zip(&pirls.lambda.blocks) {
-        let size = factor.size;
-        for column in 0..size {
-            let terms = (column..size).map(|row| block[row * size + column] * effects[start + row]);
-            scaled[start + column] = terms.sum();
-        }
-    }
 }
 
 /// The size or shape; one where the family has none.
 pub(crate) fn dispersion(parameters: &Point) -> f64 {
     parameters.log_dispersion.map_or(1.0, f64::exp)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{BinomialLink, Design, RandomTerm, Response};
+    use ndarray::Array2;
+
+    fn uniform(k: usize, step: f64) -> f64 {
+        (0.5 + step * k as f64).fract()
+    }
+
+    fn term(n_rows: usize, n_levels: usize, n_effects: usize, shift: f64) -> RandomTerm {
+        RandomTerm {
+            group: format!("g{n_levels}"),
+            levels: (0..n_levels).map(|level| level.to_string()).collect(),
+            codes: (0..n_rows).map(|k| (uniform(k, shift) * n_levels as f64) as usize).collect(),
+            effects: Array2::from_shape_fn((n_rows, n_effects), |(k, column)| {
+                if column == 0 { 1.0 } else { uniform(k * (column + 2), 0.41) - 0.5 }
+            }),
+            effect_names: (0..n_effects).map(|column| column.to_string()).collect(),
+        }
+    }
+
+    /// Sixty rows with two crossed factors, the first with a vector of effects.
+    fn crossed(family: Family) -> Design {
+        let n_rows = 60;
+        let value = |k: usize| {
+            let u = uniform(k * k, 0.618_034);
+            match family {
+                Family::Binomial(_) => f64::from(u8::from(u > 0.4)),
+                Family::Gamma => 0.3 + 2.0 * u,
+                _ => (5.0 * u * u).floor(),
+            }
+        };
+        let fixed = Array2::from_shape_fn((n_rows, 2), |(k, column)| if column == 0 { 1.0 } else { uniform(k, 0.3) });
+        Design {
+            response: Response {
+                name: "y".into(),
+                values: (0..n_rows).map(value).collect(),
+                weights: vec![1.0; n_rows],
+            },
+            fixed,
+            fixed_names: vec!["a".into(), "b".into()],
+            offset: (0..n_rows).map(|k| 0.2 * uniform(k, 0.77)).collect(),
+            random: vec![term(n_rows, 6, 2, 0.137), term(n_rows, 4, 1, 0.391)],
+        }
+    }
+
+    /// One factor of many equal groups, so that groups stand for several.
+    fn repeated(family: Family) -> Design {
+        let mut design = crossed(family);
+        let mut term = term(60, 20, 2, 0.1);
+        for row in 0..60 {
+            term.codes[row] = row / 3;
+            term.effects[(row, 1)] = (row % 3) as f64 - 1.0;
+            design.fixed[(row, 1)] = (row % 3) as f64;
+            design.offset[row] = 0.0;
+            design.response.values[row] = match family {
+                Family::Gamma => 1.0 + (row % 5) as f64 / 3.0,
+                _ => f64::from(u8::from((2 * (row / 3) + row) % 4 > 1)),
+            };
+        }
+        design.random = vec![term];
+        design
+    }
+
+    #[test]
+    fn the_gradient_is_the_difference_quotient() {
+        let families = [
+            Family::Binomial(BinomialLink::Logit),
+            Family::Binomial(BinomialLink::Probit),
+            Family::Binomial(BinomialLink::Cloglog),
+            Family::Poisson,
+            Family::NegativeBinomial,
+            Family::Gamma,
+        ];
+        for family in families {
+            for design in [crossed(family), repeated(family)] {
+                for information in [Information::Expected, Information::Observed] {
+                    for unknowns in [Unknowns::Random, Unknowns::Both] {
+                        check_gradient(&design, family, information, unknowns);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_gradient(design: &Design, family: Family, information: Information, unknowns: Unknowns) {
+        let problem = Problem::new(design).unwrap();
+        let normalizer = Normalizer::new(family, &design.response);
+        let mut laplace = Laplace::new(&problem, family, information, normalizer);
+        let point = Point {
+            theta: [0.8, -0.3, 0.5, 0.6][..problem.covariance.n_theta].to_vec(),
+            beta: vec![0.2, -0.4],
+            log_dispersion: family.has_dispersion().then_some(0.4),
+        };
+        laplace.deviance(&point, unknowns).unwrap();
+        let gradient = laplace.gradient(&point, unknowns);
+        let step = 1e-4;
+        let mut quotient = |change: &dyn Fn(&mut Point, f64)| {
+            let mut at = |sign: f64| {
+                let mut moved = point.clone();
+                change(&mut moved, sign * step);
+                laplace.deviance(&moved, unknowns).unwrap()
+            };
+            (at(1.0) - at(-1.0)) / (2.0 * step)
+        };
+        // The quotient's own error: its step squared, and what the last Newton step leaves, over the step.
+        let close = |found: f64, expected: f64| (found - expected).abs() < 1e-6 * expected.abs().max(1.0);
+        for (index, found) in gradient.theta.iter().enumerate() {
+            let expected = quotient(&|point, step| point.theta[index] += step);
+            assert!(
+                close(*found, expected),
+                "{family:?} {information:?} {unknowns:?} theta {index}: {found} {expected}"
+            );
+        }
+        for (index, found) in gradient.beta.iter().enumerate() {
+            let expected = quotient(&|point, step| point.beta[index] += step);
+            assert!(close(*found, expected), "{family:?} {information:?} beta {index}: {found} {expected}");
+        }
+        if let Some(found) = gradient.log_dispersion {
+            let expected = quotient(&|point, step| point.log_dispersion = point.log_dispersion.map(|log| log + step));
+            assert!(close(found, expected), "{family:?} {information:?} {unknowns:?} dispersion: {found} {expected}");
+        }
+    }
 }

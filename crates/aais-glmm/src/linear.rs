@@ -2,11 +2,12 @@
 //! Bates et al. (2015), Sections 3.4 and 3.5, doi:10.18637/jss.v067.i01.
 
 use crate::border::{Border, scale_rows};
+use crate::cholesky::Cholesky;
 use crate::covariance::RelativeFactor;
+use crate::crossproducts::Crossproducts;
 use crate::dense;
 use crate::problem::Problem;
 use crate::selected_inverse::SelectedInverse;
-use crate::system::{Cholesky, Crossproducts};
 
 /// What a linear mixed model maximizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -214,14 +215,73 @@ impl<'a> Linear<'a> {
             self.problem.scale(&self.lambda, &one, effects);
             let mut explained = vec![0.0; rows.len()];
             self.problem.add_random(effects, &mut explained);
-            let remaining: Vec<f64> = (0..rows.len())
-                .map(|row| rows.weights[row] * (rows.fixed_row(row)[column] - explained[row]))
-                .collect();
+            let remaining: Vec<f64> =
+                (0..rows.len()).map(|row| rows.weights[row] * (rows.fixed_row(row)[column] - explained[row])).collect();
             let products = self.problem.random_products(&remaining);
             let weights = &covariance[column * n_fixed..(column + 1) * n_fixed];
             let weighted: Vec<f64> = solved.chunks(n_fixed).map(|row| dense::dot(row, weights)).collect();
             for (slope, product) in slopes.iter_mut().zip(self.problem.theta_products(&products, &weighted)) {
                 *slope -= 2.0 * product;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{Design, RandomTerm, Response};
+    use ndarray::Array2;
+
+    fn uniform(k: usize, step: f64) -> f64 {
+        (0.5 + step * k as f64).fract()
+    }
+
+    fn term(n_levels: usize, n_effects: usize, shift: f64) -> RandomTerm {
+        RandomTerm {
+            group: "g".into(),
+            levels: (0..n_levels).map(|level| level.to_string()).collect(),
+            codes: (0..50).map(|k| (uniform(k, shift) * n_levels as f64) as usize).collect(),
+            effects: Array2::from_shape_fn((50, n_effects), |(k, column)| 1.0 + column as f64 * uniform(k, 0.77)),
+            effect_names: vec![String::new(); n_effects],
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_the_difference_quotient() {
+        let mut design = Design {
+            response: Response {
+                name: "y".into(),
+                values: (0..50).map(|k| 3.0 * uniform(k * k, 0.618_034)).collect(),
+                weights: (0..50).map(|k| 0.5 + uniform(k, 0.9)).collect(),
+            },
+            fixed: Array2::from_shape_fn((50, 2), |(k, column)| if column == 0 { 1.0 } else { uniform(k, 0.3) }),
+            fixed_names: vec!["a".into(), "b".into()],
+            offset: vec![0.1; 50],
+            random: vec![term(6, 2, 0.137), term(4, 1, 0.391)],
+        };
+        check(&design, &[0.8, -0.3, 0.5, 0.6]);
+        design.random.pop();
+        check(&design, &[0.8, -0.3, 0.5]);
+    }
+
+    fn check(design: &Design, theta: &[f64]) {
+        let problem = Problem::new(design).unwrap();
+        for criterion in [Criterion::Reml, Criterion::MaximumLikelihood] {
+            let mut linear = Linear::new(&problem, criterion, &design.response.weights);
+            linear.deviance(theta).unwrap();
+            let gradient = linear.gradient();
+            for (index, found) in gradient.into_iter().enumerate() {
+                let mut at = |step: f64| {
+                    let mut moved = theta.to_vec();
+                    moved[index] += step;
+                    linear.deviance(&moved).unwrap()
+                };
+                let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+                // Rounding of values near 150 over the step.
+                assert!((found - expected).abs() < 1e-7 * expected.abs().max(1.0), "{index}: {found} {expected}");
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Penalized iteratively reweighted least squares: the modes of the random effects, alone or with the fixed effects.
 
 use crate::border::Border;
+use crate::cholesky::Cholesky;
 use crate::covariance::RelativeFactor;
+use crate::crossproducts::Crossproducts;
 use crate::dense;
 use crate::family::{Derivatives, Family, Information, Likelihood, Observed};
 use crate::problem::Problem;
-use crate::system::{Cholesky, Crossproducts};
 
 /// Squared length of the last Newton step, in the norm of the Hessian, for up to fifty effects. Since the error of every
 /// group is squared by a step, what remains is far below the differences that an optimizer or a difference quotient

@@ -1,9 +1,10 @@
 //! A design made ready for fitting, and the products with `X`, `Z` and `Λ` that every objective needs.
 
+use crate::check::check;
 use crate::covariance::{Covariance, RelativeFactor, ThetaEntry};
 use crate::dense;
 use crate::pattern::Pattern;
-use crate::rows::{Arranged, Factor, Rows, arrange, check};
+use crate::rows::{Arranged, Factor, Rows, arrange};
 use crate::{Design, Error, Result};
 
 /// Share of a column's sum of squares below which its part outside earlier columns is rounding.
@@ -156,10 +157,9 @@ impl Problem {
 /// Refuses a column of `X` that earlier ones explain, by elimination on the columns' cosines.
 fn check_rank(rows: &Rows, names: &[String]) -> Result<()> {
     let n_fixed = rows.n_fixed;
-    let mut columns: Vec<Vec<f64>> = (0..n_fixed)
-        .map(|column| (0..rows.len()).map(|row| rows.fixed_row(row)[column]).collect())
-        .collect();
-    for column in 0..n_fixed {
+    let mut columns: Vec<Vec<f64>> =
+        (0..n_fixed).map(|column| (0..rows.len()).map(|row| rows.fixed_row(row)[column]).collect()).collect();
+    for (column, name) in names.iter().enumerate() {
         let (done, rest) = columns.split_at_mut(column);
         let current = &mut rest[0];
         let before = dense::dot(current, current);
@@ -170,7 +170,7 @@ fn check_rank(rows: &Rows, names: &[String]) -> Result<()> {
         }
         let after = dense::dot(current, current);
         if after <= COLLINEAR * before || before == 0.0 {
-            return Err(Error::Collinear { name: names[column].clone() });
+            return Err(Error::Collinear { name: name.clone() });
         }
         let norm = after.sqrt();
         current.iter_mut().for_each(|value| *value /= norm);

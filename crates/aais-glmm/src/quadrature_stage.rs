@@ -45,12 +45,8 @@ pub(crate) fn fit_quadrature(laplace: &mut Laplace, rule: &ProductRule, from: Ou
     (config.rho_begin, config.rho_end, config.max_fun) = (FIRST_RADIUS, LAST_RADIUS, max * n);
     let setting = |_| Error::Setting { name: "max_iterations", value: max as f64, expected: "ten or more" };
     let mut solver = Bobyqa::new(n, config).map_err(setting)?;
-    let outcome = solver.minimize(
-        |z| whitened.value(z).unwrap_or(f64::INFINITY),
-        &mut best,
-        &vec![-BOUND; n],
-        &vec![BOUND; n],
-    );
+    let outcome =
+        solver.minimize(|z| whitened.value(z).unwrap_or(f64::INFINITY), &mut best, &vec![-BOUND; n], &vec![BOUND; n]);
     let (gradient, hessian) = whitened.differences(&best);
     let (best, gradient) = whitened.polish(best, gradient, &hessian);
 
@@ -155,9 +151,8 @@ impl Whitened<'_, '_> {
         let left = |row: usize, column: usize| {
             (0..=row).map(|k| self.factor[row * n + k] * hessian[k * n + column]).sum::<f64>()
         };
-        let entry = |row: usize, column: usize| {
-            (0..=column).map(|k| left(row, k) * self.factor[column * n + k]).sum::<f64>()
-        };
+        let entry =
+            |row: usize, column: usize| (0..=column).map(|k| left(row, k) * self.factor[column * n + k]).sum::<f64>();
         let original: Vec<f64> = (0..n * n).map(|index| entry(index / n, index % n)).collect();
         original.iter().all(|entry| entry.is_finite()).then_some(original)
     }

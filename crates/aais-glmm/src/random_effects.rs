@@ -2,10 +2,10 @@
 
 use ndarray::{Array2, Array3, Axis};
 
+use crate::cholesky::Cholesky;
 use crate::covariance::RelativeFactor;
 use crate::problem::Problem;
 use crate::selected_inverse::SelectedInverse;
-use crate::system::Cholesky;
 use crate::{Design, Dispersion};
 
 /// The random effects of one term.

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{Design, Error, RandomTerm, Result};
+use crate::{Design, RandomTerm};
 
 /// `M ≤ N` distinct rows.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Rows {
     }
 }
 
-/// Joins equal rows and equal groups of a design that [`check`] has passed.
+/// Joins equal rows and equal groups of a checked design.
 pub(crate) fn arrange(design: &Design) -> Arranged {
     let factor_of_term = assign_factors(&design.random);
     let n_factors = factor_of_term.iter().max().map_or(0, |last| last + 1);
@@ -72,7 +72,8 @@ pub(crate) fn arrange(design: &Design) -> Arranged {
 
     let mut factors: Vec<Factor> = (0..n_factors)
         .map(|factor| {
-            let terms = || factor_of_term.iter().zip(&design.random).filter(|(of, _)| **of == factor).map(|(_, term)| term);
+            let terms =
+                || factor_of_term.iter().zip(&design.random).filter(|(of, _)| **of == factor).map(|(_, term)| term);
             let n_levels = terms().map(|term| term.levels.len()).max().unwrap_or(0);
             let size = terms().map(|term| term.effects.ncols()).sum();
             Factor { size, group_of_level: (0..to_u32(n_levels)).collect(), copies: vec![1.0; n_levels] }
@@ -230,7 +231,8 @@ fn join_groups(rows: Rows, factor: &mut Factor) -> Rows {
     }
 
     let total_within = rows.within;
-    let mut joined = Rows { within: total_within, ..select(&rows, kept.iter().flat_map(|(first, _)| spans[*first].clone())) };
+    let mut joined =
+        Rows { within: total_within, ..select(&rows, kept.iter().flat_map(|(first, _)| spans[*first].clone())) };
     for row in 0..joined.len() {
         let group = factor.group_of_level[joined.groups[row] as usize];
         joined.groups[row] = group;
@@ -264,42 +266,7 @@ fn compare(a: &[f64], b: &[f64]) -> Ordering {
     differing.unwrap_or(Ordering::Equal)
 }
 
-/// Rows and levels are counted in 32 bits; [`check`] has refused more.
+/// Rows and levels are counted in 32 bits; memory ends before.
 pub(crate) fn to_u32(index: usize) -> u32 {
     u32::try_from(index).expect("a design has fewer than 2^32 rows")
-}
-
-/// Refuses a design whose parts do not fit together or hold numbers that are not finite.
-pub(crate) fn check(design: &Design) -> Result<()> {
-    let n_rows = design.response.values.len();
-    if n_rows == 0 {
-        return Err(Error::Size { part: "rows".into(), expected: 1, found: 0 });
-    }
-    let size = |part: String, expected: usize, found: usize| {
-        if expected == found { Ok(()) } else { Err(Error::Size { part, expected, found }) }
-    };
-    size("weights".into(), n_rows, design.response.weights.len())?;
-    size("offset".into(), n_rows, design.offset.len())?;
-    size("rows of the fixed effects".into(), n_rows, design.fixed.nrows())?;
-    size("names of the fixed effects".into(), design.fixed.ncols(), design.fixed_names.len())?;
-    check_finite("the offset", design.offset.iter().copied().enumerate())?;
-    check_finite("the fixed effects", design.fixed.indexed_iter().map(|((row, _), value)| (row, *value)))?;
-    for term in &design.random {
-        size(format!("codes of `{}`", term.group), n_rows, term.codes.len())?;
-        size(format!("rows of the effects of `{}`", term.group), n_rows, term.effects.nrows())?;
-        size(format!("names of the effects of `{}`", term.group), term.effects.ncols(), term.effect_names.len())?;
-        if let Some(code) = term.codes.iter().find(|code| **code >= term.levels.len()) {
-            return Err(Error::Size { part: format!("levels of `{}`", term.group), expected: code + 1, found: term.levels.len() });
-        }
-        let numbers = term.effects.indexed_iter().map(|((row, _), value)| (row, *value));
-        check_finite(&format!("the effects of `{}`", term.group), numbers)?;
-    }
-    Ok(())
-}
-
-fn check_finite(part: &str, mut numbers: impl Iterator<Item = (usize, f64)>) -> Result<()> {
-    match numbers.find(|(_, value)| !value.is_finite()) {
-        Some((row, value)) => Err(Error::NonFinite { part: part.into(), row, value }),
-        None => Ok(()),
-    }
 }

@@ -1,9 +1,9 @@
 //! The entries of `H⁻¹` where `H` has entries: all that variances of modes and derivatives of `log det H` need.
 //! Takahashi, Fagan & Chin (1973); Erisman & Tinney (1975), doi:10.1145/360680.360704.
 
+use crate::cholesky::Cholesky;
 use crate::dense;
 use crate::pattern::Pattern;
-use crate::system::Cholesky;
 
 /// Blocks of `H⁻¹` on a [`Pattern`]; the dense part is full, not a triangle.
 #[derive(Debug, Clone, Default)]
@@ -103,8 +103,8 @@ mod tests {
 
     use super::*;
     use crate::covariance::Covariance;
+    use crate::crossproducts::{Crossproducts, for_each_effect};
     use crate::rows::{Factor, Rows};
-    use crate::system::{Crossproducts, for_each_effect};
     use proptest::prelude::*;
 
     /// Rows with `groups[row][factor]` and smooth effects.

@@ -1,10 +1,10 @@
 //! Where searches start.
 
 use crate::border::Border;
+use crate::crossproducts::Crossproducts;
 use crate::dense;
 use crate::family::Family;
 use crate::problem::Problem;
-use crate::system::Crossproducts;
 
 /// Fixed effects by least squares on the linked responses, moved off the edge of their range.
 pub(crate) fn fixed_effects(problem: &Problem, family: Family) -> Vec<f64> {

@@ -5,10 +5,11 @@
 mod support;
 
 use aais_glmm::{
-    Approximation, BinomialLink, Criterion, Design, Diagnostic, Family, Fit, Parameters, Settings, deviance, fit,
+    Approximation, BinomialLink, Criterion, Design, Diagnostic, Family, Fit, Information, Parameters, Settings,
+    deviance, fit,
 };
 use serde_json::Value;
-use support::{golden, numbers, table7};
+use support::{Column, Table, fixed, golden, intercept, numbers, table7, term};
 
 const GENERALIZED: [&str; 6] =
     ["verbagg_id", "verbagg_id_item", "cbpp_logit", "cbpp_probit", "grouseticks_location", "simpoisson_intercept"];
@@ -150,10 +151,58 @@ fn random_effects_are_those_of_lme4() {
                     }
                 }
             }
-            assert_all_close(&kind, &fit.fitted[..10], &numbers(&expected["fitted_first10"]), 1e-4 * fit.fitted[0].abs().max(1.0));
-            assert_close(&kind, fit.fitted.iter().sum(), expected["fitted_sum"].as_f64().unwrap(), 1e-3 * fit.n_rows as f64 / 100.0);
+            assert_all_close(
+                &kind,
+                &fit.fitted[..10],
+                &numbers(&expected["fitted_first10"]),
+                1e-4 * fit.fitted[0].abs().max(1.0),
+            );
+            assert_close(
+                &kind,
+                fit.fitted.iter().sum(),
+                expected["fitted_sum"].as_f64().unwrap(),
+                1e-3 * fit.n_rows as f64 / 100.0,
+            );
         }
     }
+}
+
+/// lme4's tight fits of models whose files are not kept here: log-likelihood, fixed effects and `θ`.
+#[test]
+fn further_optima_are_those_of_lme4() {
+    let logit = Family::Binomial(BinomialLink::Logit);
+    let (_, verbagg_id) = golden("verbagg_id");
+    let table = support::verbagg();
+    let by_person = |effects: &[Column]| {
+        let random = vec![term("id", &table.column("id"), fixed(&table, effects))];
+        Design { random, ..verbagg_id.clone() }
+    };
+
+    let slope = fit(&by_person(&[Column::Factor("mode", 2)]), logit, &Settings::default()).unwrap();
+    assert_close("mode", slope.log_likelihood, -4080.903553, 1e-5);
+    assert_all_close("mode", &slope.fixed, &[1.832522, -1.077351, -1.107924, -2.140354, -0.724192], 1e-4);
+    assert_all_close("mode", &slope.theta, &[1.470631, -0.279086, 0.935555], 1e-4);
+
+    // Five effects a person; lme4 ran with its default tolerances here.
+    let all = fit(&by_person(&support::verbagg_columns()), logit, &Settings::default()).unwrap();
+    assert_all_close("all", &all.fixed, &[2.2575, -1.3210, -1.3150, -2.5946, -0.8952], 1e-2);
+
+    let table = Table::parse(include_str!("golden/grouseticks.csv"));
+    let columns = fixed(&table, &[Column::Factor("YEAR", 3), Column::Number("cHEIGHT")]);
+    let random = ["INDEX", "BROOD", "LOCATION"].map(|group| intercept(&table, group)).to_vec();
+    let nested = fit(&support::design(table.column("TICKS"), columns, random), Family::Poisson, &Settings::default());
+    let nested = nested.unwrap();
+    assert_close("nested", nested.log_likelihood, -890.271330, 1e-5);
+    assert_all_close("nested", &nested.fixed, &[0.372784, 1.180408, -0.978698, -0.023761], 1e-4);
+    assert_all_close("nested", &nested.theta, &[0.541509, 0.750033, 0.528721], 1e-4);
+
+    let (_, cbpp) = golden("cbpp_logit");
+    let cloglog = Family::Binomial(BinomialLink::Cloglog);
+    let expected = fit(&cbpp, cloglog, &Settings::default()).unwrap();
+    assert_close("cloglog, expected information", expected.log_likelihood, -91.802038, 1e-5);
+    let observed = Settings { information: Information::Observed, ..Settings::default() };
+    let observed = fit(&cbpp, cloglog, &observed).unwrap();
+    assert_close("cloglog, observed information", observed.log_likelihood, -91.758002, 1e-5);
 }
 
 #[test]

@@ -75,10 +75,7 @@ impl Kernel for Probit {
         let (below_slope, above_slope) = (-below * (eta + below), above * (above - eta));
         let success = below_slope * (eta + below) + below * (1.0 + below_slope);
         let failure = above_slope * (above - eta) + above * (above_slope - 1.0);
-        Slopes {
-            observed: y * success + (1.0 - y) * failure,
-            expected: below * above * (above - below - 2.0 * eta),
-        }
+        Slopes { observed: y * success + (1.0 - y) * failure, expected: below * above * (above - below - 2.0 * eta) }
     }
 
     fn mean(&self, eta: f64) -> f64 {
