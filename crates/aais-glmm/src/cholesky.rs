@@ -156,31 +156,30 @@ impl Cholesky {
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(&below[first..]);
-        self.subtract_dense(&nodes[n_listed..], size, pattern);
+        self.subtract_dense(&pattern.scalars_below(node)[first / size..], size, pattern);
         Some(())
     }
 
-    /// Takes the products of the rows in `scratch`, those of dense nodes, out of the dense triangle.
-    fn subtract_dense(&mut self, nodes: &[u32], size: usize, pattern: &Pattern) {
-        let first = pattern.dense_scalar();
-        let order = pattern.dense_order;
-        let scalars = |node: u32| pattern.starts[node as usize] - first..pattern.starts[node as usize + 1] - first;
-        let triangle = &mut self.values[pattern.dense_start..];
-        if size == 1 && nodes.iter().all(|node| pattern.sizes[*node as usize] == 1) {
-            for (index, (&node, &left)) in nodes.iter().zip(&self.scratch).enumerate() {
-                let row = &mut triangle[(pattern.starts[node as usize] - first) * order..][..order];
-                for (&other, right) in nodes[..=index].iter().zip(&self.scratch) {
-                    row[pattern.starts[other as usize] - first] -= left * right;
-                }
-            }
-            return;
-        }
-        let places: Vec<usize> = nodes.iter().flat_map(|node| scalars(*node)).collect();
-        for (index, &place) in places.iter().enumerate() {
+    /// Takes the products of the rows in `scratch`, those of dense scalars, out of the dense triangle.
+    fn subtract_dense(&mut self, scalars: &[u32], size: usize, pattern: &Pattern) {
+        let (Some(&low), Some(&high)) = (scalars.first(), scalars.last()) else { return };
+        let (first, order) = (pattern.dense_scalar(), pattern.dense_order);
+        let is_run = (high - low) as usize + 1 == scalars.len();
+        for (index, &scalar) in scalars.iter().enumerate() {
             let left = &self.scratch[index * size..(index + 1) * size];
-            let row = &mut triangle[place * order..(place + 1) * order];
-            for (&other, right) in places[..=index].iter().zip(self.scratch.chunks(size)) {
-                row[other] -= dense::dot(left, right);
+            let start = pattern.dense_start + (scalar as usize - first) * order;
+            let row = &mut self.values[start..start + order];
+            if size == 1 && is_run {
+                let from = low as usize - first;
+                dense::add_scaled(&mut row[from..=from + index], -left[0], &self.scratch);
+            } else if size == 1 {
+                for (&other, right) in scalars[..=index].iter().zip(&self.scratch) {
+                    row[other as usize - first] -= left[0] * right;
+                }
+            } else {
+                for (&other, right) in scalars[..=index].iter().zip(self.scratch.chunks(size)) {
+                    row[other as usize - first] -= dense::dot(left, right);
+                }
             }
         }
     }
@@ -188,20 +187,20 @@ impl Cholesky {
     /// Solves `L x = b` in place; `x` is `(scalars, width)`.
     pub(crate) fn solve_lower(&self, pattern: &Pattern, x: &mut [f64], width: usize) {
         for node in 0..pattern.n_listed {
-            let size = pattern.sizes[node];
-            let (done, later) = x.split_at_mut(pattern.starts[node + 1] * width);
+            let (size, end) = (pattern.sizes[node], pattern.starts[node + 1]);
+            let (done, later) = x.split_at_mut(end * width);
             let current = &mut done[pattern.starts[node] * width..];
             dense::solve_lower(&self.values[pattern.diagonal[node]..], size, size, current, width);
-            for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
-                let below = pattern.below[index] as usize;
-                let mut place = pattern.below_places[index] as usize;
-                for scalar in pattern.starts[below]..pattern.starts[below + 1] {
-                    let at = (scalar - pattern.starts[node + 1]) * width;
-                    for k in 0..size {
-                        let from = &current[k * width..(k + 1) * width];
-                        dense::add_scaled(&mut later[at..at + width], -self.values[place + k], from);
+            let block = self.values[pattern.block_below(node)].chunks(size);
+            for (row, &scalar) in block.zip(pattern.scalars_below(node)) {
+                let at = (scalar as usize - end) * width;
+                match &mut later[at..at + width] {
+                    [value] => *value -= dense::dot(row, current),
+                    values => {
+                        for (entry, from) in row.iter().zip(current.chunks(width)) {
+                            dense::add_scaled(values, -entry, from);
+                        }
                     }
-                    place += size;
                 }
             }
         }
@@ -214,19 +213,14 @@ impl Cholesky {
         let (order, rest) = (pattern.dense_order, &mut x[pattern.dense_scalar() * width..]);
         dense::solve_upper(&self.values[pattern.dense_start..], order, order, rest, width);
         for node in (0..pattern.n_listed).rev() {
-            let size = pattern.sizes[node];
-            let (done, later) = x.split_at_mut(pattern.starts[node + 1] * width);
+            let (size, end) = (pattern.sizes[node], pattern.starts[node + 1]);
+            let (done, later) = x.split_at_mut(end * width);
             let current = &mut done[pattern.starts[node] * width..];
-            for index in pattern.below_starts[node]..pattern.below_starts[node + 1] {
-                let below = pattern.below[index] as usize;
-                let mut place = pattern.below_places[index] as usize;
-                for scalar in pattern.starts[below]..pattern.starts[below + 1] {
-                    let at = (scalar - pattern.starts[node + 1]) * width;
-                    for k in 0..size {
-                        let target = &mut current[k * width..(k + 1) * width];
-                        dense::add_scaled(target, -self.values[place + k], &later[at..at + width]);
-                    }
-                    place += size;
+            let block = self.values[pattern.block_below(node)].chunks(size);
+            for (row, &scalar) in block.zip(pattern.scalars_below(node)) {
+                let from = &later[(scalar as usize - end) * width..][..width];
+                for (entry, values) in row.iter().zip(current.chunks_mut(width)) {
+                    dense::add_scaled(values, -entry, from);
                 }
             }
             dense::solve_upper(&self.values[pattern.diagonal[node]..], size, size, current, width);

@@ -79,14 +79,19 @@ impl Crossproducts {
         self.fixed.resize(n_fixed * n_fixed, 0.0);
         for (row, &weight) in weights.iter().enumerate() {
             let fixed = rows.fixed_row(row);
-            let total = weight * rows.copies[row];
-            for (index, value) in fixed.iter().enumerate() {
-                let target = index * n_fixed;
-                dense::add_scaled(&mut self.fixed[target..=target + index], total * value, fixed);
-            }
             for_each_effect(rows, pattern, row, |scalar, effect| {
                 dense::add_scaled(&mut self.mixed[scalar * n_fixed..(scalar + 1) * n_fixed], weight * effect, fixed);
             });
+        }
+        // Column by column: long products are faster than many short ones.
+        let total: Vec<f64> = weights.iter().zip(&rows.copies).map(|(weight, copies)| weight * copies).collect();
+        let columns: Vec<Vec<f64>> =
+            (0..n_fixed).map(|column| rows.fixed.iter().skip(column).step_by(n_fixed).copied().collect()).collect();
+        for (row, left) in columns.iter().enumerate() {
+            let weighted: Vec<f64> = left.iter().zip(&total).map(|(value, weight)| value * weight).collect();
+            for (column, right) in columns[..=row].iter().enumerate() {
+                self.fixed[row * n_fixed + column] = dense::dot(&weighted, right);
+            }
         }
     }
 }

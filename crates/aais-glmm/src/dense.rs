@@ -2,8 +2,11 @@
 //!
 //! No vector instructions beyond the baseline are chosen at run time, so that every machine computes the same bits.
 
-/// Columns that are computed together: as many sums as the baseline's registers hold for two rows.
+/// Columns whose sums are kept together: as many as the baseline's registers hold for two rows.
 const STRIP: usize = 8;
+
+/// Columns for which each row is read once.
+const PANEL: usize = 4 * STRIP;
 
 type Strip = [f64; STRIP];
 
@@ -15,11 +18,11 @@ pub(crate) fn cholesky(values: &mut [f64], n: usize, stride: usize) -> Option<()
         return cholesky_small(values, 0, 1, stride);
     }
     let mut panel: Vec<Strip> = Vec::new();
-    for start in (0..n).step_by(STRIP) {
-        let end = (start + STRIP).min(n);
+    for start in (0..n).step_by(PANEL) {
+        let end = (start + PANEL).min(n);
         if start > 0 {
             fill_panel(&mut panel, &values[start * stride..], 0..start, end - start, stride);
-            subtract_products(&mut values[start * stride..], &panel, end - start, n - start, stride);
+            subtract_products(&mut values[start * stride..], &panel, start..end, n - start, stride);
         }
         cholesky_small(values, start, end, stride)?;
         for row in end..n {
@@ -57,20 +60,26 @@ fn solve_row(factor: &[f64], x: &mut [f64], stride: usize) {
     }
 }
 
-/// Subtracts from the columns after the panel's length, in each row, the products of what stands before with the panel.
-fn subtract_products(values: &mut [f64], panel: &[Strip], width: usize, n_rows: usize, stride: usize) {
-    let start = panel.len();
+/// Subtracts from the columns `own` of every row the products of what stands before them with the panel.
+fn subtract_products(values: &mut [f64], panel: &[Strip], own: std::ops::Range<usize>, n_rows: usize, stride: usize) {
     let mut rows = values.chunks_mut(stride).take(n_rows);
     while let Some(first) = rows.next() {
-        let (done, rest) = first.split_at_mut(start);
+        let (done, rest) = first[..own.end].split_at_mut(own.start);
         match rows.next() {
             Some(second) => {
-                let (other, other_rest) = second.split_at_mut(start);
-                let [sums, other_sums] = two_products([done, other], panel);
-                subtract(&mut rest[..width], &sums);
-                subtract(&mut other_rest[..width], &other_sums);
+                let (other, other_rest) = second[..own.end].split_at_mut(own.start);
+                let targets = rest.chunks_mut(STRIP).zip(other_rest.chunks_mut(STRIP));
+                for (strips, (target, other_target)) in panel.chunks(own.start).zip(targets) {
+                    let [sums, other_sums] = two_products([done, other], strips);
+                    subtract(target, &sums);
+                    subtract(other_target, &other_sums);
+                }
             }
-            None => subtract(&mut rest[..width], &two_products([done, done], panel)[0]),
+            None => {
+                for (strips, target) in panel.chunks(own.start).zip(rest.chunks_mut(STRIP)) {
+                    subtract(target, &two_products([done, done], strips)[0]);
+                }
+            }
         }
     }
 }
@@ -79,10 +88,10 @@ fn subtract(values: &mut [f64], sums: &Strip) {
     values.iter_mut().zip(sums).for_each(|(value, sum)| *value -= sum);
 }
 
-/// Two rows times a panel. This loop is where large factorizations spend their time.
-fn two_products([a, b]: [&[f64]; 2], panel: &[Strip]) -> [Strip; 2] {
+/// Two rows times a strip of columns. This loop is where large factorizations spend their time.
+fn two_products([a, b]: [&[f64]; 2], strips: &[Strip]) -> [Strip; 2] {
     let mut sums = [[0.0; STRIP]; 2];
-    for ((strip, a), b) in panel.iter().zip(a).zip(b) {
+    for ((strip, a), b) in strips.iter().zip(a).zip(b) {
         for lane in 0..STRIP {
             sums[0][lane] += a * strip[lane];
             sums[1][lane] += b * strip[lane];
@@ -162,16 +171,19 @@ pub(crate) fn inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
     let upper = upper_inverse(factor, n, stride);
     let mut inverse = vec![0.0; n * n];
     let mut panel: Vec<Strip> = Vec::new();
-    for start in (0..n).step_by(STRIP) {
+    for start in (0..n).step_by(PANEL) {
         // Entry (i, k) of L⁻ᵀL⁻¹ sums over the columns of L⁻ᵀ from max(i, k) on.
-        let width = (n - start).min(STRIP);
-        fill_panel(&mut panel, &upper[start * n..], start..n, width, n);
+        let end = (start + PANEL).min(n);
+        fill_panel(&mut panel, &upper[start * n..], start..n, end - start, n);
         for row in (start..n).step_by(2) {
             let next = (row + 1).min(n - 1);
             let pair = [row, next].map(|row_of| &upper[row_of * n + row..(row_of + 1) * n]);
-            let sums = two_products(pair, &panel[row - start..]);
-            for (row, sums) in [row, next].into_iter().zip(sums) {
-                inverse[row * n + start..row * n + start + width].copy_from_slice(&sums[..width]);
+            for (strips, first) in panel.chunks(n - start).zip((start..end).step_by(STRIP)) {
+                let sums = two_products(pair, &strips[row - start..]);
+                let width = (end - first).min(STRIP);
+                for (row, sums) in [row, next].into_iter().zip(sums) {
+                    inverse[row * n + first..row * n + first + width].copy_from_slice(&sums[..width]);
+                }
             }
         }
     }
@@ -183,48 +195,53 @@ pub(crate) fn inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
     inverse
 }
 
-/// `L⁻ᵀ`, `(n, n)`, a strip of its rows at a time.
+/// `L⁻ᵀ`, `(n, n)`, a panel of its rows at a time.
 fn upper_inverse(factor: &[f64], n: usize, stride: usize) -> Vec<f64> {
     let mut upper = vec![0.0; n * n];
-    let mut panel: Vec<Strip> = Vec::new();
-    for start in (0..n).step_by(STRIP) {
-        panel.clear();
+    for start in (0..n).step_by(PANEL) {
+        let width = (n - start).min(PANEL);
+        let mut panel: Vec<Vec<Strip>> = vec![Vec::with_capacity(n - start); width.div_ceil(STRIP)];
         for row in (start..n).step_by(2) {
             let next = (row + 1).min(n - 1);
             let pair = [row, next].map(|row_of| &factor[row_of * stride + start..row_of * stride + row]);
-            let [first, mut second] = two_products(pair, &panel);
-            let solved = solve_unit(first, row - start, factor[row * stride + row]);
-            panel.push(solved);
-            if next > row {
-                let link = factor[next * stride + row];
-                second.iter_mut().zip(solved).for_each(|(sum, value)| *sum += link * value);
-                panel.push(solve_unit(second, next - start, factor[next * stride + next]));
+            for (index, strips) in panel.iter_mut().enumerate() {
+                let first_column = start + index * STRIP;
+                let [first, mut second] = two_products(pair, strips);
+                let solved = solve_unit(first, row.checked_sub(first_column), factor[row * stride + row]);
+                strips.push(solved);
+                if next > row {
+                    let link = factor[next * stride + row];
+                    second.iter_mut().zip(solved).for_each(|(sum, value)| *sum += link * value);
+                    let pivot = factor[next * stride + next];
+                    strips.push(solve_unit(second, next.checked_sub(first_column), pivot));
+                }
             }
         }
-        for lane in 0..(n - start).min(STRIP) {
+        for lane in 0..width {
             let row = &mut upper[(start + lane) * n + start..(start + lane + 1) * n];
-            row.iter_mut().zip(&panel).for_each(|(value, strip)| *value = strip[lane]);
+            row.iter_mut().zip(&panel[lane / STRIP]).for_each(|(value, strip)| *value = strip[lane % STRIP]);
         }
     }
     upper
 }
 
 /// `(e − known) / pivot`, where `e` has a one at `index` if that is within the strip.
-fn solve_unit(known: Strip, index: usize, pivot: f64) -> Strip {
+fn solve_unit(known: Strip, index: Option<usize>, pivot: f64) -> Strip {
     let mut solved = known.map(|sum| -sum);
-    if let Some(unit) = solved.get_mut(index) {
+    if let Some(unit) = index.and_then(|index| solved.get_mut(index)) {
         *unit += 1.0;
     }
     solved.map(|value| value / pivot)
 }
 
-/// Up to eight rows side by side, over a range of their columns.
+/// Rows side by side, over a range of their columns: strip after strip of eight rows.
 fn fill_panel(panel: &mut Vec<Strip>, rows: &[f64], columns: std::ops::Range<usize>, n_rows: usize, stride: usize) {
     panel.clear();
-    panel.resize(columns.len(), [0.0; STRIP]);
-    for (lane, row) in rows.chunks(stride).take(n_rows).enumerate() {
-        for (strip, value) in panel.iter_mut().zip(&row[columns.clone()]) {
-            strip[lane] = *value;
+    panel.resize(columns.len() * n_rows.div_ceil(STRIP), [0.0; STRIP]);
+    for (index, row) in rows.chunks(stride).take(n_rows).enumerate() {
+        let strips = &mut panel[index / STRIP * columns.len()..];
+        for (strip, value) in strips.iter_mut().zip(&row[columns.clone()]) {
+            strip[index % STRIP] = *value;
         }
     }
 }
@@ -249,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_inverse_times_the_matrix_is_the_identity() {
-        for n in [1, 2, 3, 7, 8, 9, 10, 131] {
+        for n in [1, 2, 3, 7, 8, 9, 10, 31, 32, 33, 131] {
             let matrix = example(n);
             let mut factor = matrix.clone();
             cholesky(&mut factor, n, n).unwrap();

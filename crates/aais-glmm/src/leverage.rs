@@ -21,8 +21,11 @@ impl Leverage {
             rows: vec![0.0; rows.len()],
             products: factors.iter().map(|factor| vec![0.0; factor.size * factor.size]).collect(),
         };
-        let n_factors = rows.n_factors;
-        let n_places = n_factors * (n_factors + 1) / 2;
+        if rows.n_factors == rows.n_effects {
+            leverage.fill_scalars(pirls, inverse);
+            return leverage;
+        }
+        let n_places = rows.n_factors * (rows.n_factors + 1) / 2;
         let starts: Vec<usize> = factors
             .iter()
             .scan(0, |end, factor| {
@@ -46,6 +49,39 @@ impl Leverage {
             }
         }
         leverage
+    }
+
+    /// The same where every factor has one effect.
+    fn fill_scalars(&mut self, pirls: &Pirls, inverse: &SelectedInverse) {
+        let Problem { rows, pattern, .. } = pirls.problem;
+        let n_factors = rows.n_factors;
+        if n_factors == 0 {
+            return;
+        }
+        let n_places = n_factors * (n_factors + 1) / 2;
+        let lambda: Vec<f64> = pirls.lambda.blocks.iter().map(|block| block[0]).collect();
+        let mut sums = vec![0.0; n_factors];
+        let mut solved = vec![0.0; n_factors];
+        let table = rows.effects.chunks(n_factors).zip(pattern.row_places.chunks(n_places));
+        for (row, (effects, places)) in table.enumerate() {
+            let mut places = places.iter();
+            for later in 0..n_factors {
+                solved[later] = 0.0;
+                for (earlier, &place) in (0..=later).zip(&mut places) {
+                    let entry = inverse.values[place as usize];
+                    solved[later] += entry * lambda[earlier] * effects[earlier];
+                    if earlier < later {
+                        solved[earlier] += entry * lambda[later] * effects[later];
+                    }
+                }
+            }
+            let total = pirls.curvature_weights()[row] * rows.copies[row];
+            for (factor, (effect, value)) in effects.iter().zip(&solved).enumerate() {
+                self.rows[row] += lambda[factor] * effect * value;
+                sums[factor] += total * effect * value;
+            }
+        }
+        self.products = sums.into_iter().map(|sum| vec![sum]).collect();
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::rows::{Factor, Rows, to_u32};
 use crate::{Error, Result};
 
-/// Share of filled pairs from which the last nodes are stored densely; below, lists of blocks are smaller and faster.
+/// Share of the nodes after it that a node must meet to be stored densely; below, lists of blocks are smaller and faster.
 const DENSE_FILL: f64 = 0.4;
 
 /// Largest dense triangle: 3.2 GB as a square of numbers, which the fit holds three times.
@@ -34,6 +34,9 @@ pub(crate) struct Pattern {
     pub below_starts: Vec<usize>,
     /// Where each of these blocks begins.
     pub below_places: Vec<u32>,
+    /// Scalars of the nodes below each listed node, `scalar_starts[j]..scalar_starts[j + 1]`.
+    pub below_scalars: Vec<u32>,
+    pub scalar_starts: Vec<usize>,
     /// Where each diagonal block of a listed node begins.
     pub diagonal: Vec<usize>,
     /// For each listed node, where the products of pairs of listed nodes below it go.
@@ -80,6 +83,17 @@ impl Pattern {
         if column < self.n_listed { self.sizes[column] } else { self.dense_order }
     }
 
+    /// Scalars below a listed node.
+    pub(crate) fn scalars_below(&self, node: usize) -> &[u32] {
+        &self.below_scalars[self.scalar_starts[node]..self.scalar_starts[node + 1]]
+    }
+
+    /// Where the blocks below a listed node are, row by row.
+    pub(crate) fn block_below(&self, node: usize) -> std::ops::Range<usize> {
+        let end = self.diagonal.get(node + 1).copied().unwrap_or(self.dense_start);
+        self.diagonal[node] + self.sizes[node] * self.sizes[node]..end
+    }
+
     /// First scalar of the dense triangle.
     pub(crate) fn dense_scalar(&self) -> usize {
         self.starts[self.n_listed]
@@ -110,6 +124,8 @@ impl Pattern {
             below: Vec::new(),
             below_starts: vec![0],
             below_places: Vec::new(),
+            below_scalars: Vec::new(),
+            scalar_starts: vec![0],
             diagonal: Vec::new(),
             targets: Vec::new(),
             target_starts: vec![0],
@@ -182,8 +198,11 @@ impl Pattern {
                 self.below.push(later);
                 self.below_places.push(to_u32(end));
                 end += self.sizes[later as usize] * size;
+                let scalars = self.starts[later as usize]..self.starts[later as usize + 1];
+                self.below_scalars.extend(scalars.map(to_u32));
             }
             self.below_starts.push(self.below.len());
+            self.scalar_starts.push(self.below_scalars.len());
         }
         self.dense_start = end;
         self.dense_order = self.n_scalars() - self.dense_scalar();
@@ -217,18 +236,11 @@ impl Pattern {
     }
 }
 
-/// The first node from which on most pairs are filled.
+/// The first of the last nodes that each meet most of the nodes after them.
 fn first_dense(columns: &[Vec<u32>]) -> usize {
     let n_nodes = columns.len();
-    let mut first = n_nodes;
-    let mut filled = 0;
-    for node in (0..n_nodes).rev() {
-        filled += columns[node].len();
-        let n_later = n_nodes - node - 1;
-        let pairs = n_later * (n_later + 1) / 2;
-        if pairs > 0 && filled as f64 >= DENSE_FILL * pairs as f64 {
-            first = node;
-        }
-    }
-    first
+    let is_dense = |node: &usize| columns[*node].len() as f64 >= DENSE_FILL * (n_nodes - node - 1) as f64;
+    let first = n_nodes - (0..n_nodes).rev().take_while(is_dense).count();
+    // The last node alone meets nobody.
+    if first + 1 == n_nodes { n_nodes } else { first }
 }

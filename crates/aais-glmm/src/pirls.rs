@@ -11,7 +11,10 @@ use crate::problem::Problem;
 /// Squared length of the last Newton step, in the norm of the Hessian, for up to fifty effects. Since the error of every
 /// group is squared by a step, what remains is far below the differences that an optimizer or a difference quotient
 /// looks at; lme4's default leaves `log det` a step behind.
-const LAST_STEP: f64 = 1e-8;
+pub(crate) const LAST_STEP: f64 = 1e-8;
+
+/// The same where only a start is looked for: `log det` is then right to about its root.
+pub(crate) const ROUGH_LAST_STEP: f64 = 1e-4;
 
 /// Steps shorter than this are rounding and not taken.
 const NO_STEP: f64 = 1e-20;
@@ -52,8 +55,8 @@ pub(crate) struct Pirls<'a> {
     expected: Cholesky,
     expected_products: Crossproducts,
     pub border: Border,
-    /// Newton steps so far.
-    pub n_steps: usize,
+    /// Newton steps end with one shorter than this.
+    pub last_step: f64,
     fixed_predictor: Vec<f64>,
     effects: Vec<f64>,
 }
@@ -76,7 +79,7 @@ impl<'a> Pirls<'a> {
             expected: Cholesky::default(),
             expected_products: Crossproducts::default(),
             border: Border::default(),
-            n_steps: 0,
+            last_step: LAST_STEP,
             fixed_predictor: Vec::new(),
             effects: Vec::new(),
         }
@@ -101,7 +104,7 @@ impl<'a> Pirls<'a> {
         if !penalized.is_finite() {
             return None;
         }
-        let enough = LAST_STEP * (self.modes.len() as f64 / 50.0).max(1.0);
+        let enough = self.last_step * (self.modes.len() as f64 / 50.0).max(1.0);
         let mut last = f64::INFINITY;
         for _ in 0..MAX_STEPS {
             self.factor(unknowns)?;
@@ -115,7 +118,6 @@ impl<'a> Pirls<'a> {
                 break;
             }
             let (reached, length) = self.search(penalized, &step, &fixed_step);
-            self.n_steps += 1;
             penalized = reached;
             last = if length == 1.0 { decrement } else { f64::INFINITY };
             if length == 0.0 {

@@ -111,6 +111,14 @@ impl Problem {
             return products;
         }
         let table = self.rows.groups.chunks(n_factors).zip(self.rows.effects.chunks(n_effects));
+        if n_factors == n_effects {
+            for ((groups, effects), v) in table.zip(v) {
+                for ((first, group), effect) in self.pattern.first_node.iter().zip(groups).zip(effects) {
+                    products[first + *group as usize] += v * effect;
+                }
+            }
+            return products;
+        }
         for ((groups, mut effects), v) in table.zip(v) {
             for (first, group) in self.pattern.first_node.iter().zip(groups) {
                 let node = first + *group as usize;

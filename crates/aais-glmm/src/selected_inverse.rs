@@ -85,13 +85,13 @@ impl SelectedInverse {
             first += columns;
         }
         let offset = pattern.dense_scalar();
-        let scalars = |node: &u32| pattern.starts[*node as usize] - offset..pattern.starts[*node as usize + 1] - offset;
-        let places: Vec<usize> = nodes[n_listed..].iter().flat_map(scalars).collect();
-        for (row, &place) in places.iter().enumerate() {
-            let from = &self.values[pattern.dense_start + place * pattern.dense_order..][..pattern.dense_order];
-            let to = &mut self.square[(first + row) * n_below + first..][..places.len()];
-            for (value, &column) in to.iter_mut().zip(&places) {
-                *value = from[column];
+        let scalars = &pattern.scalars_below(node)[first..];
+        for (row, &scalar) in scalars.iter().enumerate() {
+            let start = pattern.dense_start + (scalar as usize - offset) * pattern.dense_order;
+            let from = &self.values[start..start + pattern.dense_order];
+            let to = &mut self.square[(first + row) * n_below + first..][..scalars.len()];
+            for (value, &column) in to.iter_mut().zip(scalars) {
+                *value = from[column as usize - offset];
             }
         }
     }

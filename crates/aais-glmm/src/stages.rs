@@ -5,7 +5,7 @@ use crate::family::Family;
 use crate::laplace::{Laplace, Point};
 use crate::linear::Linear;
 use crate::optimize::{Objective, Search, Stop, hessian};
-use crate::pirls::Unknowns;
+use crate::pirls::{LAST_STEP, ROUGH_LAST_STEP, Unknowns};
 use crate::problem::Problem;
 use crate::start;
 use crate::{Error, Result};
@@ -128,9 +128,11 @@ pub(crate) fn fit_profiled(laplace: &mut Laplace, family: Family, max_iterations
 
 /// Minimizes the Laplace deviance in all parameters, from the profiled one's minimum.
 pub(crate) fn fit_laplace(laplace: &mut Laplace, family: Family, max_iterations: usize) -> Result<Outcome> {
+    laplace.pirls.last_step = ROUGH_LAST_STEP;
     let mut profiled = LaplaceStage { laplace, unknowns: Unknowns::Both };
     let mut search = begin_profiled(&mut profiled, family)?;
     search.run(&mut profiled, Stop { decrease: ROUGH_DECREASE, max_iterations });
+    // The last trial may not have been the best.
     search.value = profiled.value(&search.point).unwrap_or(search.value);
     let Point { theta, beta, log_dispersion } = profiled.point(&search.point);
 
@@ -138,6 +140,7 @@ pub(crate) fn fit_laplace(laplace: &mut Laplace, family: Family, max_iterations:
     let border = laplace.pirls.fixed_border().ok_or_else(diverged)?;
     let scale = start::full_scale(laplace.pirls.problem, &search.inverse_hessian, &border);
     let vector = [theta.clone(), beta, log_dispersion.into_iter().collect()].concat();
+    laplace.pirls.last_step = LAST_STEP;
     let mut stage = LaplaceStage { laplace, unknowns: Unknowns::Random };
     let mut search = begin(&mut stage, vector, scale)?;
     search.run(&mut stage, Stop { decrease: FINE_DECREASE, max_iterations });
