@@ -25,6 +25,9 @@ impl Border {
         factor: &Cholesky,
     ) -> Option<()> {
         let n_fixed = problem.rows.n_fixed;
+        if n_fixed == 0 {
+            return Some(());
+        }
         self.mixed.clone_from(&products.mixed);
         scale_rows(problem, lambda, &mut self.mixed, n_fixed);
         factor.solve_lower(&problem.pattern, &mut self.mixed, n_fixed);

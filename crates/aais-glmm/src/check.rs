@@ -18,6 +18,9 @@ pub(crate) fn check(design: &Design) -> Result<()> {
     check_finite("the offset", design.offset.iter().copied().enumerate())?;
     check_finite("the fixed effects", design.fixed.indexed_iter().map(|((row, _), value)| (row, *value)))?;
     for term in &design.random {
+        if term.effects.ncols() == 0 {
+            return Err(Error::Size { part: format!("effects of `{}`", term.group), expected: 1, found: 0 });
+        }
         size(format!("codes of `{}`", term.group), n_rows, term.codes.len())?;
         size(format!("rows of the effects of `{}`", term.group), n_rows, term.effects.nrows())?;
         size(format!("names of the effects of `{}`", term.group), term.effects.ncols(), term.effect_names.len())?;

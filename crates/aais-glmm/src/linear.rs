@@ -128,7 +128,7 @@ impl<'a> Linear<'a> {
         for (trace, residual) in traces.iter_mut().zip(through_residuals) {
             *trace = 2.0 * *trace - 2.0 * scale * residual;
         }
-        if self.criterion == Criterion::Reml {
+        if self.criterion == Criterion::Reml && rows.n_fixed > 0 {
             self.add_fixed_slopes(&mut effects, &mut traces);
         }
         traces

@@ -1,4 +1,4 @@
-//! Sums of squared residuals of Bernoulli data. Paper, Section 4.4 and Table 7.
+//! Sums of squared residuals of Bernoulli data. Paper, Section 4.3.3 and Table 7.
 
 use crate::{Error, Result};
 

@@ -168,11 +168,31 @@ fn bad_designs_are_refused_with_their_place() {
     assert!(matches!(refused(&|d| d.fixed[(7, 1)] = f64::INFINITY, LOGIT), Error::NonFinite { row: 7, .. }));
     assert!(matches!(refused(&|d| d.offset[7] = f64::NAN, LOGIT), Error::NonFinite { row: 7, .. }));
     assert!(matches!(refused(&|d| d.random[0].effects[(2, 0)] = f64::NAN, LOGIT), Error::NonFinite { row: 2, .. }));
+    let no_effects = |d: &mut Design| d.random[0].effects = Array2::zeros((56, 0));
+    assert!(matches!(refused(&no_effects, LOGIT), Error::Size { .. }));
     assert!(matches!(refused(&|d| d.random[0].codes[0] = 99, LOGIT), Error::Size { .. }));
     assert!(matches!(refused(&|d| d.offset.truncate(3), LOGIT), Error::Size { .. }));
 
     let collinear = refused(&|d| d.fixed.column_mut(3).fill(2.0), LOGIT);
     assert_eq!(collinear, Error::Collinear { name: "period4".into() });
+}
+
+#[test]
+fn a_model_may_have_no_fixed_effects() {
+    let (_, mut design) = golden("sleepstudy_intercept");
+    design.fixed = Array2::zeros((design.response.values.len(), 0));
+    design.fixed_names.clear();
+    let criteria = [Criterion::Reml, Criterion::MaximumLikelihood];
+    let [reml, likelihood] = criteria
+        .map(|criterion| fit(&design, Family::Gaussian, &Settings { criterion, ..Settings::default() }).unwrap());
+    // Nothing is left out, so nothing is restricted.
+    assert_eq!(reml.deviance, likelihood.deviance);
+
+    let (_, mut design) = golden("cbpp_logit");
+    design.fixed = Array2::zeros((design.response.values.len(), 0));
+    design.fixed_names.clear();
+    let free = fit(&design, LOGIT, &Settings::default()).unwrap();
+    assert!(free.converged && free.n_parameters == 1 && free.theta[0] > 1.0, "{:?}", free.theta);
 }
 
 #[test]
