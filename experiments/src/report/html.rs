@@ -3,7 +3,8 @@
 use super::{
     ReportInput, heading, notice,
     provenance::{Provenance, list, mean_time, short_hashes},
-    table::{Entry, Line, Table, Verdict},
+    table::{Entry, Line, Table},
+    verdict::Verdict,
 };
 use crate::{
     check::{Outcome, check},

@@ -3,11 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{
-    ReportInput,
-    provenance::Provenance,
-    table::{Table, Verdict},
-};
+use super::{ReportInput, provenance::Provenance, table::Table, verdict::Verdict};
 use crate::{cell::Protocol, reported::Direction};
 
 #[derive(Serialize)]

@@ -3,8 +3,9 @@
 use super::{
     ReportInput, heading, notice,
     provenance::{Provenance, list, mean_time, short_hashes},
-    table::{Entry, Line, Table, Verdict},
+    table::{Entry, Line, Table},
     terminal::mean_sd,
+    verdict::Verdict,
 };
 use crate::{
     check::check,

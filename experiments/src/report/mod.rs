@@ -20,11 +20,13 @@ mod provenance;
 mod summary;
 mod table;
 mod terminal;
+mod verdict;
 
 pub use files::{remove_with_partial, write_atomically, write_atomically_with};
 pub use summary::{Summary, outcomes, summarize};
-pub use table::{Entry, Line, Table, VERDICT_RULE, Verdict};
+pub use table::{Entry, Line, Table};
 pub use terminal::terminal;
+pub use verdict::{VERDICT_RULE, Verdict};
 
 #[cfg(test)]
 pub(crate) mod fake;

@@ -5,7 +5,8 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 use super::{
     ReportInput, heading, notice,
     summary::Summary,
-    table::{Entry, Line, Table, Verdict},
+    table::{Entry, Line, Table},
+    verdict::Verdict,
 };
 use crate::reported::Metric;
 
