@@ -19,7 +19,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("table4", include_str!("../reported/table4.toml")),
 ];
 
-/// One table of the paper: its metrics, methods and numbers, its figure, and the claims about it.
+/// One table of the paper: its metrics, methods and numbers, its figures, and the claims about it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reported {
@@ -31,8 +31,9 @@ pub struct Reported {
     pub metrics: Vec<Metric>,
     /// Methods in the table's order.
     pub columns: Vec<Column>,
-    /// The figure drawn from the same runs.
-    pub figure: Option<FigureSpec>,
+    /// Drawn from the same runs, in the report's order.
+    #[serde(default)]
+    pub figures: Vec<FigureSpec>,
     /// Bounds on means over seeds.
     #[serde(default)]
     pub bands: Vec<Band>,
@@ -161,6 +162,7 @@ impl Reported {
     fn check_names(&self) -> Result<()> {
         let metrics = unique(self.metrics.iter().map(|metric| metric.name.as_str()), "metric")?;
         let methods = unique(self.columns.iter().map(|column| column.method.as_str()), "method")?;
+        unique(self.figures.iter().map(|figure| figure.name.as_str()), "figure")?;
 
         let named_metrics = (self.columns.iter().flat_map(|column| column.reported.keys()))
             .chain(self.bands.iter().map(|band| &band.metric))
@@ -169,7 +171,7 @@ impl Reported {
             ensure!(metrics.contains(name.as_str()), "unknown metric `{name}`; known metrics are {}", join(&metrics));
         }
 
-        let named_methods = (self.figure.iter().flat_map(|figure| &figure.panels))
+        let named_methods = (self.figures.iter().flat_map(|figure| &figure.panels))
             .chain(self.bands.iter().map(|band| &band.method))
             .chain(self.orderings.iter().flat_map(|ordering| [&ordering.better, &ordering.worse]));
         for name in named_methods {
@@ -275,7 +277,11 @@ mod tests {
             ("bands = [{ method = 'va', metric = 'ks', high = 1.0, reason = 'r' }]", "unknown method `va`"),
             ("bands = [{ method = 'vae', metric = 'ks', reason = 'r' }]", "has no bound"),
             ("bands = [{ method = 'vae', metric = 'ks', low = 2.0, high = 1.0, reason = 'r' }]", "is empty"),
-            ("figure = { name = 'f', caption = 'c', panels = ['gan'] }", "unknown method `gan`"),
+            ("figures = [{ name = 'f', caption = 'c', panels = ['gan'] }]", "unknown method `gan`"),
+            (
+                "figures = [{ name = 'f', caption = 'c', panels = [] }, { name = 'f', caption = 'd', panels = [] }]",
+                "figure `f` stands twice",
+            ),
             (
                 "orderings = [{ better = 'aais', worse = 'vae', metrics = ['edge'], factor = 0.5, reason = 'r' }]",
                 "needs a metric with direction",

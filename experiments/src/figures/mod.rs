@@ -14,6 +14,7 @@ use plotters::{
 use crate::{
     cell::Generated,
     report::{ReportInput, outcomes},
+    reported::FigureSpec,
 };
 
 mod histograms;
@@ -36,7 +37,9 @@ const PNG_SCALE: i32 = 2;
 pub struct Figure<'a> {
     /// File name without extension.
     pub name: &'a str,
-    /// What it shows, for those who cannot see it.
+    /// What it shows.
+    pub caption: &'a str,
+    /// The same, with its panels, for those who cannot see it.
     description: String,
     axis: &'a str,
     reference: &'a Generated,
@@ -58,9 +61,12 @@ struct Sheet<DB: DrawingBackend> {
 }
 
 impl<'a> Figure<'a> {
-    /// The figure of a table, showing the lowest seed of every method that has cells; none if no method has.
-    pub fn new(input: &ReportInput<'a>) -> Option<Self> {
-        let spec = input.reported.figure.as_ref()?;
+    /// The figures of a table, showing the lowest seed of every method that has cells; those without a method are left out.
+    pub fn all(input: &ReportInput<'a>) -> Vec<Self> {
+        input.reported.figures.iter().filter_map(|spec| Self::new(input, spec)).collect()
+    }
+
+    fn new(input: &ReportInput<'a>, spec: &'a FigureSpec) -> Option<Self> {
         let panels: Vec<Panel> = spec.panels.iter().filter_map(|method| panel(input, method)).collect();
         if panels.is_empty() {
             return None;
@@ -69,6 +75,7 @@ impl<'a> Figure<'a> {
             panels.iter().map(|panel| format!("{} ({})", panel.title, panel.remarks.join(", "))).collect();
         Some(Self {
             name: &spec.name,
+            caption: &spec.caption,
             description: format!("{} Panels: {}.", spec.caption, titles.join("; ")),
             axis: spec.axis.as_deref().unwrap_or_default(),
             reference: input.reference,
@@ -204,9 +211,9 @@ mod tests {
     #[test]
     fn panels_stand_in_the_order_of_the_file_without_those_that_did_not_run() {
         let mut fake = Fake::of("table2");
-        fake.reported.figure.as_mut().unwrap().panels = ["aais", "almond", "vae"].map(String::from).to_vec();
+        fake.reported.figures[0].panels = ["aais", "almond", "vae"].map(String::from).to_vec();
         let input = fake.input();
-        let figure = Figure::new(&input).unwrap();
+        let figure = &Figure::all(&input)[0];
         assert_eq!(figure.panels.iter().map(|panel| panel.title.as_str()).collect::<Vec<_>>(), ["AAIS", "VAE"]);
         assert_eq!(figure.panels[1].remarks[0], "KS 0.100");
     }
@@ -217,7 +224,7 @@ mod tests {
         let path = directory.path().join("figure.png");
         let fake = Fake::of("table2");
         let input = fake.input();
-        let figure = Figure::new(&input).unwrap();
+        let figure = &Figure::all(&input)[0];
         figure.save_png(&path).unwrap();
 
         let png = std::fs::read(&path).unwrap();
@@ -232,7 +239,7 @@ mod tests {
         let mut fake = Fake::of("table2");
         fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
         let input = fake.input();
-        let message = Figure::new(&input).unwrap().svg().unwrap_err().to_string();
+        let message = Figure::all(&input)[0].svg().unwrap_err().to_string();
         assert!(message.contains("mixes histograms and points"), "{message}");
     }
 
@@ -247,7 +254,7 @@ mod tests {
                 cell.outcome.generated = empty.clone();
             }
             let input = fake.input();
-            Figure::new(&input).unwrap().svg().unwrap();
+            Figure::all(&input)[0].svg().unwrap();
         }
     }
 

@@ -8,16 +8,17 @@ use super::{
 };
 use crate::{
     check::{Outcome, check},
+    figures::Figure,
     reported::Metric,
 };
 
-pub(super) fn report(input: &ReportInput, table: &Table, svg: Option<&str>) -> String {
+pub(super) fn report(input: &ReportInput, table: &Table, figures: &[Figure], svgs: &[String]) -> String {
     let heading = heading(input.table);
     let sections = [
         introduction(input, &heading),
         results(table),
         explanations(input, table),
-        svg.map_or_else(String::new, |svg| figure(input, svg)),
+        figures.iter().zip(svgs).map(|(figure, svg)| figure_element(figure, svg)).collect(),
         claims(input),
         provenance(input),
     ];
@@ -128,12 +129,11 @@ fn definition(term: &str, meaning: &str) -> String {
     format!("<dt>{}</dt><dd>{}</dd>\n", escaped(term), escaped(meaning))
 }
 
-fn figure(input: &ReportInput, svg: &str) -> String {
-    let caption = input.reported.figure.as_ref().map_or("", |figure| &figure.caption);
+fn figure_element(figure: &Figure, svg: &str) -> String {
     // The SVG is ours and well-formed: its texts are escaped where it is drawn.
     format!(
         "<figure>\n{svg}<figcaption>{} Each panel shows the lowest seed of its method.</figcaption>\n</figure>\n",
-        escaped(caption)
+        escaped(figure.caption)
     )
 }
 
@@ -210,12 +210,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cell::Protocol, figures::Figure, report::fake::Fake};
+    use crate::{cell::Protocol, report::fake::Fake};
 
     fn page(fake: &Fake) -> String {
         let input = fake.input();
-        let svg = Figure::new(&input).map(|figure| figure.svg().unwrap());
-        report(&input, &Table::new(input.reported, input.cells), svg.as_deref())
+        let figures = Figure::all(&input);
+        let svgs: Vec<String> = figures.iter().map(|figure| figure.svg().unwrap()).collect();
+        report(&input, &Table::new(input.reported, input.cells), &figures, &svgs)
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
         for band in &mut fake.reported.bands {
             band.reason = attack.into();
         }
-        let figure = fake.reported.figure.as_mut().unwrap();
+        let figure = &mut fake.reported.figures[0];
         figure.caption = attack.into();
         figure.axis = Some(attack.into());
         for cell in &mut fake.cells {

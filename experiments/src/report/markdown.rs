@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     check::check,
+    figures::Figure,
     reported::{Metric, PaperValue},
 };
 
-pub(super) fn report(input: &ReportInput, table: &Table) -> String {
+pub(super) fn report(input: &ReportInput, table: &Table, figures: &[Figure]) -> String {
     let mut text = format!("# {}. {}\n\n", heading(input.table), escaped(input.title));
     if let Some([title, explanation]) = notice(input.protocol) {
         text += &format!("> **{title}.** {explanation}\n\n");
@@ -35,7 +36,7 @@ pub(super) fn report(input: &ReportInput, table: &Table) -> String {
         text += &format!("- {}: {}\n", escaped(&label), escaped(note));
     }
 
-    text += &figure(input);
+    text.extend(figures.iter().map(figure));
     text += &claims(input);
     text + &provenance(input)
 }
@@ -84,12 +85,8 @@ fn papers(metric: &Metric, paper: PaperValue, entry: &Entry) -> String {
     if entry.is_papers_best { format!("**{numbers}**") } else { numbers }
 }
 
-fn figure(input: &ReportInput) -> String {
-    let Some(figure) = &input.reported.figure else { return String::new() };
-    if !figure.panels.iter().any(|method| !super::outcomes(input.cells, method).is_empty()) {
-        return String::new();
-    }
-    let caption = escaped(&figure.caption);
+fn figure(figure: &Figure) -> String {
+    let caption = escaped(figure.caption);
     format!("\n![{caption}](figures/{}.svg)\n\n{caption} One panel a method, of its lowest seed.\n", figure.name)
 }
 
@@ -153,7 +150,7 @@ mod tests {
 
     fn markdown(fake: &Fake) -> String {
         let input = fake.input();
-        report(&input, &Table::new(input.reported, input.cells))
+        report(&input, &Table::new(input.reported, input.cells), &Figure::all(&input))
     }
 
     #[test]
