@@ -53,18 +53,20 @@ pub struct Column {
     /// The paper's numbers by metric; empty where it has none.
     #[serde(default)]
     pub reported: BTreeMap<String, PaperValue>,
+    /// Ours agrees with a number that the paper prints without a standard deviation if it is off by this share of it.
+    pub agrees_within: Option<f64>,
     /// What a reader must know to compare this row.
     pub note: Option<String>,
 }
 
-/// A mean and standard deviation as printed in the paper, `[mean, sd]` in TOML.
+/// A number as printed in the paper: `[mean, sd]` in TOML, or `[mean]` of a method without chance.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(from = "[f64; 2]")]
+#[serde(try_from = "Vec<f64>")]
 pub struct PaperValue {
-    /// Mean over the paper's ten runs.
+    /// Mean over the paper's ten runs, or the one number it has.
     pub mean: f64,
     /// Standard deviation over the paper's ten runs.
-    pub sd: f64,
+    pub sd: Option<f64>,
 }
 
 /// A figure of one panel a method.
@@ -133,19 +135,9 @@ impl Reported {
     pub fn parse(text: &str) -> Result<Self> {
         let reported: Self = toml::from_str(text)?;
         reported.check_names()?;
-        for band in &reported.bands {
-            let claim = format!("the band on {} of {}", band.metric, band.method);
-            ensure!(band.low.is_some() || band.high.is_some(), "{claim} has no bound; give `low`, `high` or both");
-            if let (Some(low), Some(high)) = (band.low, band.high) {
-                ensure!(low <= high, "{claim} is empty: low {low} lies above high {high}");
-            }
-        }
-        for ordering in reported.orderings.iter().filter(|ordering| ordering.factor.is_some()) {
-            for name in &ordering.metrics {
-                let lower_is_better = reported.metric(name).is_some_and(|metric| metric.direction == Direction::Min);
-                ensure!(lower_is_better, "`factor` needs a metric with direction \"min\"; `{name}` is none");
-            }
-        }
+        reported.columns.iter().try_for_each(Column::check)?;
+        reported.bands.iter().try_for_each(Band::check)?;
+        reported.check_directions()?;
         Ok(reported)
     }
 
@@ -157,6 +149,24 @@ impl Reported {
     /// The column of this method.
     pub fn column(&self, method: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.method == method)
+    }
+
+    /// What asks for better must be about a metric that has a better direction.
+    fn check_directions(&self) -> Result<()> {
+        for Metric { name, direction, saturates_at, .. } in &self.metrics {
+            let is_clear = saturates_at.is_none() || *direction != Direction::None;
+            ensure!(is_clear, "`saturates_at` needs a metric with a better direction; `{name}` has none");
+        }
+        for ordering in &self.orderings {
+            for name in &ordering.metrics {
+                let direction = self.metric(name).map(|metric| metric.direction);
+                let is_ordered = direction != Some(Direction::None);
+                ensure!(is_ordered, "an ordering needs a metric with a better direction; `{name}` has none");
+                let may_have_factor = ordering.factor.is_none() || direction == Some(Direction::Min);
+                ensure!(may_have_factor, "`factor` needs a metric with direction \"min\"; `{name}` is none");
+            }
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<()> {
@@ -181,9 +191,37 @@ impl Reported {
     }
 }
 
-impl From<[f64; 2]> for PaperValue {
-    fn from([mean, sd]: [f64; 2]) -> Self {
-        Self { mean, sd }
+impl Column {
+    fn check(&self) -> Result<()> {
+        let Some(share) = self.agrees_within else { return Ok(()) };
+        let key = format!("`agrees_within` of `{}`", self.method);
+        ensure!((0.0..1.0).contains(&share), "{key} is {share}; give a share of the paper's numbers, such as 0.0015");
+        let is_used = self.reported.values().any(|value| value.sd.is_none());
+        ensure!(is_used, "{key} judges numbers without a standard deviation, `[mean]`; the row has none");
+        Ok(())
+    }
+}
+
+impl Band {
+    fn check(&self) -> Result<()> {
+        let claim = format!("the band on {} of {}", self.metric, self.method);
+        ensure!(self.low.is_some() || self.high.is_some(), "{claim} has no bound; give `low`, `high` or both");
+        if let (Some(low), Some(high)) = (self.low, self.high) {
+            ensure!(low <= high, "{claim} is empty: low {low} lies above high {high}");
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Vec<f64>> for PaperValue {
+    type Error = String;
+
+    fn try_from(numbers: Vec<f64>) -> Result<Self, String> {
+        match numbers[..] {
+            [mean] => Ok(Self { mean, sd: None }),
+            [mean, sd] => Ok(Self { mean, sd: Some(sd) }),
+            _ => Err(format!("expected `[mean, sd]` or `[mean]` of the paper, found {} numbers", numbers.len())),
+        }
     }
 }
 
@@ -207,7 +245,11 @@ mod tests {
         let reported = Reported::of(table).unwrap();
         let column = reported.column(method).unwrap();
         let values = reported.metrics.iter().filter_map(|metric| column.reported.get(&metric.name));
-        values.map(|value| (value.mean, value.sd)).collect()
+        values.map(|value| (value.mean, value.sd.unwrap())).collect()
+    }
+
+    fn parse_table(metric: &str, column: &str) -> Result<Reported> {
+        Reported::parse(&format!("caption = 'c'\nsource = 's'\nmetrics = [{metric}]\ncolumns = [{column}]"))
     }
 
     fn with_line(line: &str) -> Result<Reported> {
@@ -215,7 +257,8 @@ mod tests {
             caption = "c"
             source = "s"
             metrics = [{ name = "ks", label = "KS", description = "d", direction = "min", digits = 3 },
-                       { name = "edge", label = "edge", description = "d", direction = "max", digits = 3 }]
+                       { name = "edge", label = "edge", description = "d", direction = "max", digits = 3 },
+                       { name = "slope", label = "slope", description = "d", direction = "none", digits = 3 }]
             columns = [{ method = "vae", label = "VAE" }, { method = "aais", label = "AAIS" }]
         "#;
         Reported::parse(&format!("{minimal}\n{line}"))
@@ -286,10 +329,48 @@ mod tests {
                 "orderings = [{ better = 'aais', worse = 'vae', metrics = ['edge'], factor = 0.5, reason = 'r' }]",
                 "needs a metric with direction",
             ),
+            (
+                "orderings = [{ better = 'aais', worse = 'vae', metrics = ['slope'], reason = 'r' }]",
+                "an ordering needs a metric with a better direction; `slope` has none",
+            ),
         ] {
             let message = format!("{:#}", with_line(line).unwrap_err());
             assert!(message.contains(expected), "{line}: {message}");
         }
         with_line("").unwrap();
+    }
+
+    #[test]
+    fn nothing_saturates_without_a_better_direction() {
+        let parse = |direction: &str| {
+            let rest = format!("direction = '{direction}', saturates_at = 0.0, digits = 3");
+            parse_table(&format!("{{ name = 'edge', label = 'edge', description = 'd', {rest} }}"), "")
+        };
+        assert!(
+            parse("none").unwrap_err().to_string().contains("`saturates_at` needs a metric with a better direction")
+        );
+        parse("max").unwrap();
+    }
+
+    #[test]
+    fn a_number_of_the_paper_may_have_no_deviation() {
+        let parse = |row: &str| {
+            let metric = "{ name = 'ks', label = 'KS', description = 'd', direction = 'none', digits = 3 }";
+            let column = format!("{{ method = 'glmm', label = 'GLMM', {row} }}");
+            parse_table(metric, &column)
+        };
+        let reported = parse("reported = { ks = [4530.573] }, agrees_within = 0.0015").unwrap();
+        assert_eq!(reported.columns[0].reported["ks"], PaperValue { mean: 4530.573, sd: None });
+        assert_eq!(reported.columns[0].agrees_within, Some(0.0015));
+
+        for (row, expected) in [
+            ("reported = { ks = [] }", "found 0 numbers"),
+            ("reported = { ks = [1.0, 2.0, 3.0] }", "found 3 numbers"),
+            ("reported = { ks = [1.0] }, agrees_within = -0.1", "is -0.1; give a share"),
+            ("reported = { ks = [1.0, 0.1] }, agrees_within = 0.1", "the row has none"),
+        ] {
+            let message = format!("{:#}", parse(row).unwrap_err());
+            assert!(message.contains(expected), "{row}: {message}");
+        }
     }
 }

@@ -55,7 +55,7 @@ fn results(table: &Table) -> String {
     let mut groups = String::new();
     let mut subs = String::new();
     for (index, metric) in table.metrics.iter().enumerate() {
-        let label = format!("{} {}", escaped(&metric.label), metric.arrow());
+        let label = escaped(&metric.heading());
         if table.has_paper(index) {
             groups += &format!("<th class=\"metric\" colspan=\"2\" scope=\"colgroup\">{label}</th>");
             subs += "<th class=\"metric sub\" scope=\"col\">ours</th><th class=\"sub\" scope=\"col\">paper</th>";
@@ -99,7 +99,7 @@ fn ours(metric: &Metric, entry: &Entry) -> String {
 }
 
 fn papers(metric: &Metric, entry: &Entry) -> String {
-    let numbers = entry.paper.map(|paper| number(metric, paper.mean, Some(paper.sd), entry.is_papers_best));
+    let numbers = entry.paper.map(|paper| number(metric, paper.mean, paper.sd, entry.is_papers_best));
     format!("<td class=\"papers\">{}</td>", numbers.unwrap_or_default())
 }
 
@@ -117,7 +117,7 @@ fn explanations(input: &ReportInput, table: &Table) -> String {
         escaped(&input.reported.source)
     );
     for metric in table.metrics {
-        html += &definition(&format!("{} {}", metric.label, metric.arrow()), &metric.description);
+        html += &definition(&metric.heading(), &metric.description);
     }
     for (label, note) in table.notes() {
         html += &definition(&label, note);

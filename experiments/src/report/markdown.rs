@@ -4,7 +4,6 @@ use super::{
     ReportInput, heading, notice,
     provenance::{Provenance, list, mean_time, short_hashes},
     table::{Entry, Line, Table},
-    terminal::mean_sd,
     verdict::Verdict,
 };
 use crate::{
@@ -30,7 +29,7 @@ pub(super) fn report(input: &ReportInput, table: &Table, figures: &[Figure]) -> 
         escaped(&input.reported.source)
     );
     for metric in table.metrics {
-        text += &format!("- {} {}: {}\n", escaped(&metric.label), metric.arrow(), escaped(&metric.description));
+        text += &format!("- {}: {}\n", escaped(&metric.heading()), escaped(&metric.description));
     }
     for (label, note) in table.notes() {
         text += &format!("- {}: {}\n", escaped(&label), escaped(note));
@@ -45,7 +44,7 @@ fn table_of(table: &Table) -> String {
     let mut head = "| method | seeds |".to_owned();
     let mut rule = "|---|---|".to_owned();
     for (index, metric) in table.metrics.iter().enumerate() {
-        head += &format!(" {} {} |", escaped(&metric.label), metric.arrow());
+        head += &format!(" {} |", escaped(&metric.heading()));
         rule += "---|";
         if table.has_paper(index) {
             head += " paper |";
@@ -73,7 +72,8 @@ fn row(table: &Table, line: &Line) -> String {
 
 fn ours(metric: &Metric, entry: &Entry) -> String {
     let Some(ours) = entry.ours else { return "*not yet*".into() };
-    let numbers = if entry.is_our_best { format!("**{}**", mean_sd(metric, ours)) } else { mean_sd(metric, ours) };
+    let numbers = metric.format_with_sd(ours.mean, ours.sd);
+    let numbers = if entry.is_our_best { format!("**{numbers}**") } else { numbers };
     match entry.verdict {
         Verdict::NoReference | Verdict::NotRun => numbers,
         verdict => format!("{numbers} {}", verdict.name()),
@@ -81,7 +81,7 @@ fn ours(metric: &Metric, entry: &Entry) -> String {
 }
 
 fn papers(metric: &Metric, paper: PaperValue, entry: &Entry) -> String {
-    let numbers = format!("{} ({})", metric.format(paper.mean), metric.format(paper.sd));
+    let numbers = metric.format_with_sd(paper.mean, paper.sd);
     if entry.is_papers_best { format!("**{numbers}**") } else { numbers }
 }
 
@@ -175,6 +175,14 @@ mod tests {
         assert!(text.contains("| VAE | 3 | 0.101 (0.001) differs | 0.092 (0.004) |"), "{text}");
         assert!(text.contains("| ALMOND | 0 | *not yet* | 0.048 (0.001) |"), "{text}");
         assert!(text.contains("![Figure 2."));
+    }
+
+    #[test]
+    fn what_the_paper_prints_without_a_deviation_stands_without_parentheses() {
+        let text = markdown(&Fake::of_rows());
+        assert!(text.contains("| method | seeds | deviance ↓ | paper | modedo | paper |"), "{text}");
+        assert!(text.contains(" | 4530.573 | "), "{text}");
+        assert!(text.contains(" | **4512.100 (1.500)** | "), "{text}");
     }
 
     #[test]

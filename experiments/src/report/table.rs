@@ -2,11 +2,11 @@
 
 use super::{
     summary::{Summary, outcomes, summarize},
-    verdict::{VERDICT_RULE, Verdict},
+    verdict::{VERDICT_RULE, Verdict, WITHOUT_DIRECTION},
 };
 use crate::{
     cell::{Cell, Protocol},
-    reported::{Column, Metric, PaperValue, Reported},
+    reported::{Column, Direction, Metric, PaperValue, Reported},
 };
 
 /// Our numbers beside the paper's, in the paper's order.
@@ -81,11 +81,36 @@ impl<'a> Table<'a> {
         self.lines.iter().any(|line| line.entries[metric].paper.is_some())
     }
 
-    /// How to read the numbers: what they are, and the rule of the verdicts where there are any.
+    /// How to read the numbers: what they are, and the rules of the verdicts that there are.
     pub fn legend(&self) -> String {
-        let numbers = "Mean (sd) over training seeds.";
-        let any_paper = (0..self.metrics.len()).any(|metric| self.has_paper(metric));
-        if any_paper { format!("{numbers} Verdicts: {VERDICT_RULE}") } else { numbers.to_owned() }
+        let mut legend = "Mean (sd) over training seeds.".to_owned();
+        let has_paper = |(index, _): &(usize, &Metric)| self.has_paper(*index);
+        let mut compared = self.metrics.iter().enumerate().filter(has_paper).peekable();
+        if compared.peek().is_some() {
+            legend += &format!(" Verdicts: {VERDICT_RULE}{}", self.rule_without_sd());
+        }
+        if compared.any(|(_, metric)| metric.direction == Direction::None) {
+            legend += &format!(" {WITHOUT_DIRECTION}");
+        }
+        legend
+    }
+
+    /// What takes the place of the standard error beside the paper's numbers without one, if there are any.
+    fn rule_without_sd(&self) -> String {
+        let lacks_sd = |entry: &Entry| entry.paper.is_some_and(|paper| paper.sd.is_none());
+        let lines: Vec<&Line> = self.lines.iter().filter(|line| line.entries.iter().any(lacks_sd)).collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        let mut rule = " Where the paper prints no sd, \"agrees\" when they differ by at most half a unit of the last \
+            printed digit"
+            .to_owned();
+        for line in lines {
+            if let Some(share) = line.column.agrees_within {
+                rule += &format!(" or, for {}, {share} of the paper's number", line.column.label);
+            }
+        }
+        rule + "."
     }
 }
 
@@ -93,7 +118,7 @@ fn line<'a>(column: &'a Column, metrics: &[Metric], cells: &[Cell]) -> Line<'a> 
     let entry = |metric: &Metric| {
         let ours = summarize(cells, &column.method, &metric.name);
         let paper = column.reported.get(&metric.name).copied();
-        let verdict = Verdict::of(metric, ours, paper);
+        let verdict = Verdict::of(metric, ours, paper, column.agrees_within.unwrap_or(0.0));
         Entry { ours, paper, verdict, is_our_best: false, is_papers_best: false }
     };
     let outcomes = outcomes(cells, &column.method);
@@ -108,11 +133,11 @@ impl Line<'_> {
     }
 }
 
-/// The best of at least two values, in the digits shown.
+/// The best of at least two values, in the digits shown; none where no direction is better.
 fn best(metric: &Metric, values: impl Iterator<Item = f64>) -> Option<f64> {
     let shown: Vec<f64> = values.map(|value| rounded(metric, value)).collect();
     let best = shown.iter().copied().reduce(|best, value| if metric.is_better(value, best) { value } else { best });
-    best.filter(|_| shown.len() > 1)
+    best.filter(|_| shown.len() > 1 && metric.direction != Direction::None)
 }
 
 fn is_best(metric: &Metric, value: Option<f64>, best: Option<f64>) -> bool {
@@ -190,6 +215,36 @@ mod tests {
         let figure = Reported::of("figure1").unwrap();
         assert!(!Table::new(&figure, &[]).legend().contains("Verdicts"));
         assert!(Table::new(&reported(), &[]).legend().contains("Verdicts"));
+    }
+
+    #[test]
+    fn the_legend_explains_only_the_rules_in_use() {
+        let mut fake = fake::Fake::of_rows();
+        let legend = |fake: &fake::Fake| Table::new(&fake.reported, &[]).legend();
+        let without_sd = "Where the paper prints no sd, \"agrees\" when they differ by at most half a unit of the last \
+            printed digit or, for GLMM, 0.0015 of the paper's number.";
+        assert!(legend(&fake).contains(without_sd), "{}", legend(&fake));
+        assert!(legend(&fake).ends_with(WITHOUT_DIRECTION));
+
+        fake.reported.columns.retain(|column| column.method != "glmm");
+        fake.reported.metrics.retain(|metric| metric.direction != Direction::None);
+        assert!(legend(&fake).ends_with(VERDICT_RULE), "{}", legend(&fake));
+    }
+
+    #[test]
+    fn without_a_direction_nothing_is_the_best() {
+        let fake = fake::Fake::of_rows();
+        let table = Table::new(&fake.reported, &fake.cells);
+        let marked = |metric: &str| {
+            let index = table.metrics.iter().position(|known| known.name == metric).unwrap();
+            let entries = || table.lines.iter().map(|line| &line.entries[index]);
+            (
+                entries().filter(|entry| entry.is_our_best).count(),
+                entries().filter(|entry| entry.is_papers_best).count(),
+            )
+        };
+        assert_eq!(marked("deviance"), (1, 1));
+        assert_eq!(marked("modedo"), (0, 0));
     }
 
     #[test]

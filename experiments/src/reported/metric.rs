@@ -28,29 +28,39 @@ pub enum Direction {
     Min,
     /// Higher is better.
     Max,
+    /// Neither is: the metric describes, as a fixed effect does.
+    None,
 }
 
 impl Metric {
-    /// Whether `a` is better than `b`.
+    /// Whether `a` is better than `b`; never where the metric has no better direction.
     pub fn is_better(&self, a: f64, b: f64) -> bool {
         let (a, b) = (self.saturated(a), self.saturated(b));
         match self.direction {
             Direction::Min => a < b,
             Direction::Max => a > b,
+            Direction::None => false,
         }
     }
 
-    /// `↓` or `↑`.
-    pub fn arrow(&self) -> &'static str {
+    /// Its label with the better direction: `KS ↓`.
+    pub fn heading(&self) -> String {
         match self.direction {
-            Direction::Min => "↓",
-            Direction::Max => "↑",
+            Direction::Min => format!("{} ↓", self.label),
+            Direction::Max => format!("{} ↑", self.label),
+            Direction::None => self.label.clone(),
         }
     }
 
     /// A value with this metric's digits; never `-0.000`.
     pub fn format(&self, value: f64) -> String {
         rounded(value, self.digits)
+    }
+
+    /// `0.041 (0.011)`, or `0.041` where there is no standard deviation.
+    pub fn format_with_sd(&self, mean: f64, sd: Option<f64>) -> String {
+        let sd = sd.map_or_else(String::new, |sd| format!(" ({})", self.format(sd)));
+        self.format(mean) + &sd
     }
 
     /// A value with one digit more, for one that is judged against a bound of this metric's digits.
@@ -67,7 +77,7 @@ impl Metric {
         match (self.saturates_at, self.direction) {
             (Some(bound), Direction::Min) => value.max(bound),
             (Some(bound), Direction::Max) => value.min(bound),
-            (None, _) => value,
+            (None, _) | (_, Direction::None) => value,
         }
     }
 }
@@ -80,7 +90,7 @@ fn rounded(value: f64, digits: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::reported::Reported;
+    use crate::{report::fake::Fake, reported::Reported};
 
     #[test]
     fn the_edge_is_no_better_above_zero() {
@@ -98,5 +108,21 @@ mod tests {
         let edge = reported.metric("edge").unwrap();
         assert_eq!(edge.format(-0.0001), "0.000");
         assert_eq!(edge.format(-0.0201), "-0.020");
+    }
+
+    #[test]
+    fn only_a_better_direction_has_an_arrow() {
+        let reported = Fake::of_rows().reported;
+        assert_eq!(reported.metric("deviance").unwrap().heading(), "deviance ↓");
+        assert_eq!(reported.metric("modedo").unwrap().heading(), "modedo");
+        assert_eq!(Reported::of("table2").unwrap().metric("edge").unwrap().heading(), "edge ↑");
+    }
+
+    #[test]
+    fn without_a_deviation_there_are_no_parentheses() {
+        let reported = Reported::of("table2").unwrap();
+        let ks = reported.metric("ks").unwrap();
+        assert_eq!(ks.format_with_sd(0.041, Some(0.011)), "0.041 (0.011)");
+        assert_eq!(ks.format_with_sd(0.041, None), "0.041");
     }
 }
