@@ -69,7 +69,7 @@ pub struct PaperValue {
     pub sd: Option<f64>,
 }
 
-/// A figure of one panel a method.
+/// A figure of one panel a method, or of all pairs of one method's coordinates.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureSpec {

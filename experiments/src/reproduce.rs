@@ -250,7 +250,7 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
         note: &note,
         reported: &reported,
         cells: &cells,
-        reference: &reference,
+        reference: reference.as_ref(),
     };
     report::write(directory, &input)?;
     println!("{}", report::terminal(&input, 120, std::io::stdout().is_terminal()));

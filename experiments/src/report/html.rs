@@ -130,11 +130,10 @@ fn definition(term: &str, meaning: &str) -> String {
 }
 
 fn figure_element(figure: &Figure, svg: &str) -> String {
+    let pairs = figure.is_of_pairs();
+    let seed = if pairs { "The lowest seed is shown." } else { "Each panel shows the lowest seed of its method." };
     // The SVG is ours and well-formed: its texts are escaped where it is drawn.
-    format!(
-        "<figure>\n{svg}<figcaption>{} Each panel shows the lowest seed of its method.</figcaption>\n</figure>\n",
-        escaped(figure.caption)
-    )
+    format!("<figure>\n{svg}<figcaption>{} {seed}</figcaption>\n</figure>\n", escaped(figure.caption))
 }
 
 fn claims(input: &ReportInput) -> String {
@@ -214,7 +213,7 @@ mod tests {
 
     fn page(fake: &Fake) -> String {
         let input = fake.input();
-        let figures = Figure::all(&input);
+        let figures = Figure::all(&input).unwrap();
         let svgs: Vec<String> = figures.iter().map(|figure| figure.svg().unwrap()).collect();
         report(&input, &Table::new(input.reported, input.cells), &figures, &svgs)
     }
@@ -284,8 +283,8 @@ mod tests {
     #[test]
     fn the_page_knows_every_colour_of_the_figures() {
         let css = include_str!("page.css");
-        for table in ["table2", "figure1"] {
-            let html = page(&Fake::of(table));
+        for fake in [Fake::of("table2"), Fake::of("figure1"), Fake::of_rows()] {
+            let html = page(&fake);
             let svg = &html[html.find("<svg").unwrap()..html.find("</svg>").unwrap()];
             for attribute in svg.split(' ').filter(|a| a.starts_with("fill=\"#") || a.starts_with("stroke=\"#")) {
                 let attribute = attribute.trim_end_matches(['/', '>', '\n']);

@@ -87,7 +87,9 @@ fn papers(metric: &Metric, paper: PaperValue, entry: &Entry) -> String {
 
 fn figure(figure: &Figure) -> String {
     let caption = escaped(figure.caption);
-    format!("\n![{caption}](figures/{}.svg)\n\n{caption} One panel a method, of its lowest seed.\n", figure.name)
+    let seed =
+        if figure.is_of_pairs() { "The lowest seed is shown." } else { "One panel a method, of its lowest seed." };
+    format!("\n![{caption}](figures/{}.svg)\n\n{caption} {seed}\n", figure.name)
 }
 
 fn claims(input: &ReportInput) -> String {
@@ -150,7 +152,7 @@ mod tests {
 
     fn markdown(fake: &Fake) -> String {
         let input = fake.input();
-        report(&input, &Table::new(input.reported, input.cells), &Figure::all(&input))
+        report(&input, &Table::new(input.reported, input.cells), &Figure::all(&input).unwrap())
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub struct ReportInput<'a> {
     pub reported: &'a Reported,
     /// Finished cells of this table, in any order.
     pub cells: &'a [Cell],
-    /// The true training signal: a histogram of the cells' bins, or points.
-    pub reference: &'a Generated,
+    /// The true training signal: a histogram of the cells' bins, or points; none where the truth is unknown.
+    pub reference: Option<&'a Generated>,
 }
 
 /// Writes `results.json`, `report.md`, `report.html` and `figures/*` below `directory`.
@@ -57,7 +57,7 @@ pub struct ReportInput<'a> {
 pub fn write(directory: &Path, input: &ReportInput) -> Result<()> {
     check_cells(input)?;
     let table = Table::new(input.reported, input.cells);
-    let figures = Figure::all(input);
+    let figures = Figure::all(input)?;
     let svgs = figures.iter().map(Figure::svg).collect::<Result<Vec<_>>>()?;
 
     write_atomically(&directory.join("results.json"), json::results(input, &table)?.as_bytes())?;

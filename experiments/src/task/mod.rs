@@ -39,8 +39,8 @@ trait Truth: Send + Sync {
     /// Numbers and a summary of a sample `(n, D)` that a model generated.
     fn judge(&self, generated: &[Vec<f64>], model: &LatentModel, evaluate: &Evaluate) -> Result<Outcome>;
 
-    /// The truth, summarized like a generated sample.
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated>;
+    /// The truth, summarized like a generated sample, if it is known.
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>>;
 }
 
 impl Prepared {
@@ -103,11 +103,11 @@ impl Prepared {
         self.truth.judge(&wide, model, &self.evaluate)
     }
 
-    /// The truth, summarized like a generated sample.
+    /// The truth, summarized like a generated sample, if it is known.
     ///
     /// # Errors
     /// If the config says nothing of bins.
-    pub fn reference(&self) -> Result<Generated> {
+    pub fn reference(&self) -> Result<Option<Generated>> {
         self.truth.reference(&self.evaluate)
     }
 }
