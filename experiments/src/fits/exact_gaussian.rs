@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2};
 use serde::Deserialize;
 
-use super::{Fit, measures};
+use super::{Fit, measures, no_draws};
 use crate::cell::Outcome;
 use crate::task::{AnswerCell, Answers};
 
@@ -36,12 +36,13 @@ impl Fit for ExactGaussian {
         let expected: Vec<[f64; 2]> = model.cells.iter().map(|cell| model.expected_logits(cell, &parameters)).collect();
         let of_row = answers.cell_of_row().iter().zip(answers.outcomes());
         // As in the paper, the probability at the expected effects, not the expected probability.
-        let probabilities: Vec<f64> = of_row.map(|(&cell, &y)| sigmoid(expected[cell][usize::from(y == 1.0)])).collect();
+        let probabilities: Vec<f64> =
+            of_row.map(|(&cell, &y)| sigmoid(expected[cell][usize::from(y == 1.0)])).collect();
         let mut metrics = measures(answers.outcomes(), &probabilities, nll)?;
         for (name, estimate) in answers.names().iter().zip(&parameters) {
             metrics.insert(format!("beta_{name}"), *estimate);
         }
-        Ok(Outcome { metrics, generated: None })
+        Ok(Outcome { metrics, generated: no_draws(answers)? })
     }
 }
 

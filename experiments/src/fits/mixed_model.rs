@@ -9,8 +9,8 @@ use candle_core::Device;
 use ndarray::Array2;
 use serde::Deserialize;
 
-use super::{Fit, measures};
-use crate::cell::{Generated, Outcome};
+use super::{Fit, measures, no_draws};
+use crate::cell::{Generated, Outcome, Rows};
 use crate::task::Answers;
 
 /// Nodes of the quadrature that integrates over random effects, in each dimension.
@@ -44,8 +44,8 @@ impl Fit for MixedModel {
             metrics.insert(format!("se_{name}"), std_error);
         }
         let generated = match fit.random.first().filter(|_| self.n_draws > 0) {
-            Some(effects) => Some(draws(&effects.covariance, &effects.effect_names, self.n_draws)?),
-            None => None,
+            Some(effects) => draws(&effects.covariance, &effects.effect_names, self.n_draws)?,
+            None => no_draws(answers)?,
         };
         Ok(Outcome { metrics, generated })
     }
@@ -67,7 +67,8 @@ fn draws(covariance: &Array2<f64>, names: &[String], n: usize) -> Result<Generat
     let root = root(covariance);
     let normals = Noise::new(1).fork("figure").standard_normal(&[n, width], &Device::Cpu)?.to_vec2::<f32>()?;
     let row = |z: &Vec<f32>| (0..width).map(|i| (0..=i).map(|k| root[(i, k)] * f64::from(z[k])).sum()).collect();
-    Ok(Generated::sample(names.to_vec(), &normals.iter().map(row).collect::<Vec<Vec<f64>>>()))
+    let sample: Vec<Vec<f64>> = normals.iter().map(row).collect();
+    Ok(Generated::Rows(Rows::first(n, &names.iter().map(String::as_str).collect::<Vec<_>>(), &sample)?))
 }
 
 /// The lower Cholesky factor; a direction without variance has a column of zeros.

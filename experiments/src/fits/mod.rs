@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aais_glmm::{Measures, bernoulli_measures};
 use anyhow::Result;
 
-use crate::cell::Outcome;
+use crate::cell::{Generated, Outcome, Rows};
 use crate::task::Answers;
 
 use exact_gaussian::ExactGaussian;
@@ -44,4 +44,9 @@ pub(crate) fn measures(outcomes: &[f64], probabilities: &[f64], marginal_nll: f6
         ("ssdr".to_owned(), squared_deviance),
         ("marginal_nll".to_owned(), marginal_nll),
     ]))
+}
+
+/// Of a fit that has no law of effects to show.
+pub(crate) fn no_draws(answers: &Answers) -> Result<Generated> {
+    Ok(Generated::Rows(Rows::new(answers.names().to_vec(), Vec::new())?))
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::{Fit, measures};
+use super::{Fit, measures, no_draws};
 use crate::cell::Outcome;
 use crate::task::Answers;
 
@@ -16,7 +16,8 @@ impl Fit for Saturated {
     fn fit(&self, answers: &Answers) -> Result<Outcome> {
         let shares: Vec<f64> = answers.cells().iter().map(|cell| cell.yes / (cell.yes + cell.no)).collect();
         let probabilities: Vec<f64> = answers.cell_of_row().iter().map(|&cell| shares[cell]).collect();
-        let nll = answers.cells().iter().zip(&shares).map(|(cell, p)| -cell.yes * p.ln() - cell.no * (-p).ln_1p()).sum();
-        Ok(Outcome { metrics: measures(answers.outcomes(), &probabilities, nll)?, generated: None })
+        let nll =
+            answers.cells().iter().zip(&shares).map(|(cell, p)| -cell.yes * p.ln() - cell.no * (-p).ln_1p()).sum();
+        Ok(Outcome { metrics: measures(answers.outcomes(), &probabilities, nll)?, generated: no_draws(answers)? })
     }
 }

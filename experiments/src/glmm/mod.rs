@@ -157,7 +157,8 @@ impl Glmm {
         let mut warnings: Vec<String> = fit.diagnostics.iter().map(ToString::to_string).collect();
         if !prepared.dropped_rows.is_empty() {
             let of = prepared.dropped_rows.len() + prepared.design.fixed.nrows();
-            let columns: Vec<String> = prepared.missing.iter().map(|(column, n)| format!("{n} in `{column}`")).collect();
+            let columns: Vec<String> =
+                prepared.missing.iter().map(|(column, n)| format!("{n} in `{column}`")).collect();
             let n = prepared.dropped_rows.len();
             warnings.push(format!("{n} of {of} rows are left out: missing values, {}", columns.join(", ")));
         }

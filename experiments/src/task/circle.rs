@@ -28,7 +28,7 @@ impl Truth for Circle {
             ("radius_error".to_owned(), mean_radius_error(&points)?),
             ("inside".to_owned(), share_inside(&points, evaluate.inside.unwrap_or_default())?),
         ]);
-        Ok(Outcome { metrics, generated: Some(some_points(&points, evaluate.n_points.unwrap_or_default())) })
+        Ok(Outcome { metrics, generated: some_points(&points, evaluate.n_points.unwrap_or_default()) })
     }
 
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {

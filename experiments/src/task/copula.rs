@@ -82,7 +82,7 @@ impl Truth for Copula {
         let beta = model.likelihood_parameters().to_vec1::<f32>()?;
         let squares = beta.iter().zip(&self.beta).map(|(found, truth)| (f64::from(*found) - truth).powi(2));
         metrics.insert("beta_error".to_owned(), squares.sum::<f64>().sqrt());
-        Ok(Outcome { metrics, generated: Some(histogram(&columns[0], bins(evaluate)?)) })
+        Ok(Outcome { metrics, generated: histogram(&columns[0], bins(evaluate)?) })
     }
 
     /// The counts that the margin's law expects, so that they do not depend on the draw at hand.

@@ -69,7 +69,7 @@ impl Truth for Signal {
             ("fp".to_owned(), negative_share(&sample)?),
             ("edge".to_owned(), lower_edge(&sample)?),
         ]);
-        Ok(Outcome { metrics, generated: Some(histogram(&sample, bins(evaluate)?)) })
+        Ok(Outcome { metrics, generated: histogram(&sample, bins(evaluate)?) })
     }
 
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {

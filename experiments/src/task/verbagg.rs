@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aais_datasets::{ColumnValues, verbagg};
 use aais_glmm::{Categorical, Data, DesignOptions, Formula};
 use aais_models::LatentModel;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ndarray::Array2;
 
 use super::{Observation, Prepared, Truth};
-use crate::cell::{Generated, Outcome};
+use crate::cell::{Generated, Outcome, Rows};
 use crate::config::Evaluate;
 use crate::fits::measures;
 
@@ -136,7 +136,8 @@ impl Truth for Answers {
             metrics.insert(format!("beta_{name}"), generated.iter().map(|u| u[k]).sum::<f64>() / n); // Deviation 29.
         }
         let some: Vec<Vec<f64>> = generated.iter().take(SHOWN).map(|u| self.centred(u, &metrics)).collect();
-        Ok(Outcome { metrics, generated: Some(Generated::sample(self.names.clone(), &some)) })
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        Ok(Outcome { metrics, generated: Generated::Rows(Rows::first(SHOWN, &names, &some)?) })
     }
 
     fn reference(&self, _: &Evaluate) -> Result<Option<Generated>> {
