@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, Axis, concatenate, stack};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, positive};
 use crate::signals::SignalData;
+use crate::table::{ColumnValues, TableOptions, read_table_from};
 
 /// SHA-256 of the authors' `copula.csv`.
 const PUBLISHED: &str = "52f63d52c609ea3d9108658cef980c126d091425c57856ac8c0aea35733b4f5f";
@@ -59,41 +60,37 @@ impl Counts {
 /// # Errors
 /// If the file cannot be read, or is not the published one.
 pub fn published_copula(path: &Path) -> Result<SignalData> {
-    let problem = |problem: String| Error::File { path: path.display().to_string(), problem };
-    let bytes = fs::read(path).map_err(|error| problem(format!("cannot be read ({error})")))?;
-    let text = if bytes.starts_with(&GZIP) {
-        let mut text = Vec::new();
-        let read = GzDecoder::new(&bytes[..]).read_to_end(&mut text);
-        read.map_err(|error| problem(format!("is a broken gzip file ({error}); fetch it anew")))?;
-        text
-    } else {
-        bytes
-    };
-    let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    if digest != PUBLISHED {
-        return Err(problem(format!("has SHA-256 {digest}, the authors' copula.csv has {PUBLISHED}; fetch it anew")));
+    let file = path.display().to_string();
+    let unreadable = |error: std::io::Error| Error::Unreadable { file: file.clone(), reason: error.to_string() };
+    let mut text = fs::read(path).map_err(unreadable)?;
+    if text.starts_with(&GZIP) {
+        let mut unzipped = Vec::new();
+        GzDecoder::new(&text[..]).read_to_end(&mut unzipped).map_err(unreadable)?;
+        text = unzipped;
     }
-    parse(&text).map_err(problem)
+    let found: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found != PUBLISHED {
+        return Err(Error::Altered { file, found, published: PUBLISHED });
+    }
+    parse(&text, &file)
 }
 
-/// Rows of a name, `x`, `w`, `y` and `u`.
-fn parse(text: &[u8]) -> std::result::Result<SignalData, String> {
-    let mut values = Vec::new();
-    let mut n_rows = 0;
-    for record in csv::Reader::from_reader(text).records() {
-        let record = record.map_err(|error| error.to_string())?;
-        n_rows += 1;
-        for (column, field) in record.iter().enumerate().skip(1) {
-            let value = field.parse::<f64>().ok().filter(|value| value.is_finite());
-            let line = record.position().map_or(0, csv::Position::line);
-            values.push(value.ok_or_else(|| format!("line {line}, column {}: `{field}` is no number", column + 1))?);
+/// The columns `x.1` to `x.5`, `w.1` to `w.5` and `y`, and beside them `u.1` to `u.5`.
+fn parse(text: &[u8], file: &str) -> Result<SignalData> {
+    let table = read_table_from(text, file, &TableOptions::default())?;
+    let column = |name: String| match table.column(&name) {
+        Some(ColumnValues::Numbers(values)) if values.iter().all(|value| value.is_finite()) => {
+            Ok(Array1::from(values.clone()))
         }
-    }
-    let width = 3 * WIDTH + 1;
-    let table = Array2::from_shape_vec((n_rows, width), values)
-        .map_err(|_| format!("needs {width} columns of numbers after the row's name"))?;
-    let (observed, signal) = table.view().split_at(Axis(1), 2 * WIDTH + 1);
-    Ok(SignalData { observed: observed.to_owned(), signal: signal.to_owned() })
+        _ => Err(Error::NoNumbers { file: file.to_owned(), column: name }),
+    };
+    let block = |letter: &str| (1..=WIDTH).map(|k| column(format!("{letter}.{k}"))).collect::<Result<Vec<_>>>();
+    let observed = [block("x")?, block("w")?, vec![column("y".to_owned())?]].concat();
+    let beside = |columns: &[Array1<f64>]| {
+        let views: Vec<_> = columns.iter().map(Array1::view).collect();
+        stack(Axis(1), &views).expect("columns of one table have one length")
+    };
+    Ok(SignalData { observed: beside(&observed), signal: beside(&block("u")?) })
 }
 
 /// Observes a signal `u`, `(N, D)`, through counts: observed `(x, w, y)`, `(N, p + D + 1)` with `p` fixed effects.
@@ -136,20 +133,19 @@ mod tests {
     #[test]
     fn a_row_is_taken_apart() {
         let text = format!("{HEADER}\n\"1\",1,2,3,4,5,6,7,8,9,10,11,-1.5,13,14,15,16\n");
-        let data = parse(text.as_bytes()).unwrap();
+        let data = parse(text.as_bytes(), "copula.csv").unwrap();
         assert_eq!(data.observed.row(0).to_vec(), (1..12).map(f64::from).collect::<Vec<_>>());
         assert_eq!(data.signal.row(0).to_vec(), [-1.5, 13.0, 14.0, 15.0, 16.0]);
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn a_column_that_is_missing_or_no_number_is_named() {
         let row = |cell: &str| format!("{HEADER}\n\"1\",1,2,3,4,5,6,7,{cell},9,10,11,12,13,14,15,16\n");
-        for cell in ["much", "NaN", ""] {
-            assert_eq!(parse(row(cell).as_bytes()).unwrap_err(), format!("line 2, column 9: `{cell}` is no number"));
+        for text in [row("much"), row("NaN"), row("inf"), row(""), "a,b\n1,2\n".to_owned()] {
+            let name = if text.starts_with('a') { "x.1" } else { "w.3" };
+            let message = parse(text.as_bytes(), "copula.csv").unwrap_err().to_string();
+            assert_eq!(message, format!("copula.csv: expected a column `{name}` of numbers"));
         }
-        let short = parse(format!("{HEADER}\n\"1\",1,2\n").as_bytes()).unwrap_err();
-        assert!(short.contains("line: 2"), "{short}");
-        assert!(parse(b"a,b\n1,2\n").unwrap_err().contains("16 columns"));
     }
 
     #[test]
@@ -164,9 +160,9 @@ mod tests {
         let altered = message("altered.csv", HEADER.as_bytes());
         assert!(altered.contains("altered.csv") && altered.contains("SHA-256"), "{altered}");
         let cut = message("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
-        assert!(cut.contains("broken gzip file"), "{cut}");
+        assert!(cut.contains("cannot read") && cut.contains("cut.csv.gz"), "{cut}");
         let absent = published_copula(&folder.join("absent.csv")).unwrap_err().to_string();
-        assert!(absent.contains("absent.csv") && absent.contains("cannot be read"), "{absent}");
+        assert!(absent.contains("cannot read") && absent.contains("absent.csv"), "{absent}");
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -48,13 +48,24 @@ pub enum Error {
         log_rate: f64,
     },
 
-    /// A file cannot be used.
-    #[error("{path} {problem}")]
-    File {
-        /// Which.
-        path: String,
-        /// What is wrong with it, and where.
-        problem: String,
+    /// A file that should be a published one and is not.
+    #[error("{file} has SHA-256 {found}, the published file has {published}; fetch it anew")]
+    Altered {
+        /// The file.
+        file: String,
+        /// Its digest.
+        found: String,
+        /// That of the published file.
+        published: &'static str,
+    },
+
+    /// A column that is not there, or holds something else than finite numbers.
+    #[error("{file}: expected a column `{column}` of numbers")]
+    NoNumbers {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
     },
 
     /// The column's values do not spread, or spread too far for a double.
@@ -62,6 +73,80 @@ pub enum Error {
     Spread {
         /// The standard deviation.
         sd: f64,
+    },
+
+    /// A file that cannot be opened, read or unzipped.
+    #[error("cannot read {file}: {reason}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+
+    /// A table without a header.
+    #[error("{file}: expected a header and rows, got an empty file")]
+    EmptyFile {
+        /// The file.
+        file: String,
+    },
+
+    /// A table with nothing below its header.
+    #[error("{file}: expected rows below the header, got none")]
+    NoTableRows {
+        /// The file.
+        file: String,
+    },
+
+    /// Two columns of one name.
+    #[error("{file}: expected names that differ, got `{column}` for columns {} and {}", .columns[0], .columns[1])]
+    DuplicateColumn {
+        /// The file.
+        file: String,
+        /// The name.
+        column: String,
+        /// Where the two stand, from one.
+        columns: [usize; 2],
+    },
+
+    /// A row with more or fewer cells than the header.
+    #[error("{file}, line {line}: expected {expected} cells as in the header, got {found}")]
+    RaggedRow {
+        /// The file.
+        file: String,
+        /// Where the row begins, from one.
+        line: usize,
+        /// Cells of the header.
+        expected: usize,
+        /// Cells of the row.
+        found: usize,
+    },
+
+    /// Bytes that are not UTF-8.
+    #[error("{file}, line {line}, column {column}: expected UTF-8, got other bytes; save the file as UTF-8")]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// Where the row begins, from one.
+        line: usize,
+        /// The column's name, or in the header its number from one.
+        column: String,
+    },
+
+    /// A text that is none of the levels.
+    #[error("unknown level `{level}`; the levels are {}", .expected.join(", "))]
+    UnknownLevel {
+        /// The text.
+        level: String,
+        /// All levels.
+        expected: Vec<String>,
+    },
+
+    /// A level given twice.
+    #[error("expected levels that differ, got `{level}` twice")]
+    DuplicateLevel {
+        /// The level.
+        level: String,
     },
 }
 

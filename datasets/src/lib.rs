@@ -9,6 +9,8 @@ mod mixture;
 mod mt19937;
 mod signals;
 mod standardize;
+mod table;
+mod verbagg;
 
 pub use circle::{Circle, CircleData, circle};
 pub use copula::{Counts, observe_counts, published_copula};
@@ -17,3 +19,5 @@ pub use exponential::{Exponential, exponential};
 pub use mixture::{Mixture, Stream, mixture};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};
+pub use table::{ColumnValues, Delimiter, Table, TableColumn, TableOptions, TextColumn, read_table, read_table_from};
+pub use verbagg::verbagg;

@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+mod rows;
+
+pub use rows::Rows;
+
 /// How much of the paper's protocol a run followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +50,8 @@ pub enum Generated {
     },
     /// Points of the plane.
     Points(Vec<[f64; 2]>),
+    /// Rows of a sample in a few dimensions.
+    Rows(Rows),
 }
 
 /// Means over one epoch.

@@ -150,6 +150,8 @@ impl Runs<'_> {
             (Some(factor), _) => format!("≤ {factor} × {worse}"),
             (None, Direction::Min) => format!("< {worse}"),
             (None, Direction::Max) => format!("> {worse}"),
+            // Refused where the claims are read; here it fails.
+            (None, Direction::None) => format!("better than {worse}"),
         };
         let reason = ordering.reason.clone();
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::fits::{FITS, Fit};
 use crate::task::find_data;
 
 mod data;
@@ -20,6 +21,8 @@ pub const TARGETS: &[(&str, &str)] = &[
     ("table2", include_str!("../configs/table2.toml")),
     ("table3", include_str!("../configs/table3.toml")),
     ("table4", include_str!("../configs/table4.toml")),
+    ("table7", include_str!("../configs/table7.toml")),
+    ("table9", include_str!("../configs/table7.toml")),
     ("figure1", include_str!("../configs/figure1.toml")),
 ];
 
@@ -70,6 +73,8 @@ pub enum Task {
     Circle,
     /// Recover the joint law of a signal from counts.
     Copula,
+    /// Explain answers of yes and no.
+    Answers,
 }
 
 /// How models are trained.
@@ -191,10 +196,25 @@ impl Method {
     /// If there is no such method, or its settings are not its own.
     pub fn objective(&self) -> Result<Box<dyn Objective>> {
         let Some((_, make)) = METHODS.iter().find(|(name, _)| *name == self.name) else {
-            let known: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
-            bail!("unknown method `{}`; known methods are {}", self.name, known.join(", "));
+            let known = METHODS.iter().map(|(name, _)| *name).chain(FITS.iter().map(|(name, _)| *name));
+            bail!("unknown method `{}`; known methods are {}", self.name, known.collect::<Vec<_>>().join(", "));
         };
         make(self.settings.clone()).with_context(|| format!("settings of method `{}`", self.row))
+    }
+
+    /// The model, where it is one that is fitted instead of trained.
+    ///
+    /// # Errors
+    /// If its settings are not its own.
+    pub fn fit(&self) -> Result<Option<Box<dyn Fit>>> {
+        let Some((_, make)) = FITS.iter().find(|(name, _)| *name == self.name) else { return Ok(None) };
+        let fit = make(self.settings.clone()).with_context(|| format!("settings of method `{}`", self.row))?;
+        Ok(Some(fit))
+    }
+
+    /// Whether it is fitted, the same whatever the seed.
+    pub fn is_fitted(&self) -> bool {
+        FITS.iter().any(|(name, _)| *name == self.name)
     }
 
     /// With what `quick` changes; without epochs of its own there, at most the table's quick epochs.

@@ -8,6 +8,8 @@ pub mod check;
 pub mod config;
 pub mod environment;
 pub mod figures;
+pub mod fits;
+pub mod glmm;
 pub mod report;
 pub mod reported;
 pub mod reproduce;

@@ -11,8 +11,9 @@ use aais_experiments::cell::Protocol;
 use aais_experiments::check::check;
 use aais_experiments::config::Config;
 use aais_experiments::environment;
+use aais_experiments::glmm::Glmm;
 use aais_experiments::reported::Reported;
-use aais_experiments::reproduce::{self, Request, device, folder, foreign, read_cells, rewrite_report, targets};
+use aais_experiments::reproduce::{self, Request, cells_folder, device, foreign, read_cells, rewrite_report, targets};
 use aais_experiments::run::CHECKPOINT_SECONDS;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
@@ -30,7 +31,7 @@ enum Command {
     Reproduce(Reproduce),
     /// Write the report anew from finished cells
     Report {
-        /// table2, table3, table4, figure1 or all
+        /// table2, table3, table4, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "target/reproduce")]
@@ -41,7 +42,7 @@ enum Command {
     },
     /// Hold results against the paper's numbers
     Check {
-        /// table2, table3, table4, figure1 or all
+        /// table2, table3, table4, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "experiments/results")]
@@ -50,6 +51,8 @@ enum Command {
         #[arg(long)]
         retrain: Option<String>,
     },
+    /// Fit a mixed model to a table of your own
+    Glmm(Glmm),
     /// Measure speed
     Bench {
         #[command(subcommand)]
@@ -78,7 +81,7 @@ enum Bench {
 
 #[derive(Args)]
 struct Reproduce {
-    /// table2, table3, table4, figure1 or all
+    /// table2, table3, table4, table7, table9, figure1 or all
     target: String,
     /// Seeds 1 to N instead of the config's
     #[arg(long)]
@@ -163,6 +166,10 @@ fn run(command: Command) -> Result<ExitCode> {
             use_threads(1)?;
             check_results(&target, &results, retrain.as_deref())
         }
+        Command::Glmm(glmm) => {
+            glmm.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench { what: Bench::Step { task, threads, peer, json } } => {
             use_threads(threads)?;
             print_steps(&bench::step(task.as_deref(), threads, peer.as_deref())?, json)?;
@@ -184,7 +191,7 @@ fn use_threads(n: usize) -> Result<()> {
 fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>) -> Result<ExitCode> {
     let mut passed = true;
     for target in targets(target)? {
-        let directory = folder(results, target, false);
+        let directory = cells_folder(results, target, false)?;
         if let Some(cell) = retrain {
             let (row, seed) = cell.split_once('/').context("--retrain takes METHOD/SEED, such as aais/1")?;
             let seed = seed.parse().with_context(|| format!("the seed in --retrain {cell}"))?;

@@ -5,7 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+mod claims;
+mod metric;
+
+pub use claims::{Band, Ordering};
+pub use metric::{Direction, Metric};
 
 /// The files of `reported/`, by table.
 pub const FILES: &[(&str, &str)] = &[
@@ -13,12 +19,16 @@ pub const FILES: &[(&str, &str)] = &[
     ("table2", include_str!("../reported/table2.toml")),
     ("table3", include_str!("../reported/table3.toml")),
     ("table4", include_str!("../reported/table4.toml")),
+    ("table7", include_str!("../reported/table7.toml")),
+    ("table9", include_str!("../reported/table9.toml")),
 ];
 
-/// One table of the paper: its metrics, methods and numbers, its figure, and the claims about it.
+/// One table of the paper: its metrics, methods and numbers, its figures, and the claims about it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reported {
+    /// The table whose cells it shows; its own if left out.
+    pub cells: Option<String>,
     /// What the table shows, in a sentence.
     pub caption: String,
     /// Where in the paper it stands: `Table 2 and Figure 2`.
@@ -27,42 +37,15 @@ pub struct Reported {
     pub metrics: Vec<Metric>,
     /// Methods in the table's order.
     pub columns: Vec<Column>,
-    /// The figure drawn from the same runs.
-    pub figure: Option<FigureSpec>,
+    /// Drawn from the same runs, in the report's order.
+    #[serde(default)]
+    pub figures: Vec<FigureSpec>,
     /// Bounds on means over seeds.
     #[serde(default)]
     pub bands: Vec<Band>,
     /// Comparisons of means over seeds.
     #[serde(default)]
     pub orderings: Vec<Ordering>,
-}
-
-/// A number computed of every trained model.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metric {
-    /// As in a cell's file: `ks`, `wd`.
-    pub name: String,
-    /// As people read it: `KS`.
-    pub label: String,
-    /// What it measures, in half a sentence.
-    pub description: String,
-    /// Which way is better.
-    pub direction: Direction,
-    /// Values beyond this one are no better than it.
-    pub saturates_at: Option<f64>,
-    /// Digits after the point, in the paper and in our tables.
-    pub digits: usize,
-}
-
-/// Which way a metric is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// Lower is better.
-    Min,
-    /// Higher is better.
-    Max,
 }
 
 /// A method and its numbers in the paper.
@@ -76,21 +59,23 @@ pub struct Column {
     /// The paper's numbers by metric; empty where it has none.
     #[serde(default)]
     pub reported: BTreeMap<String, PaperValue>,
+    /// Ours agrees with a number that the paper prints without a standard deviation if it is off by this share of it.
+    pub agrees_within: Option<f64>,
     /// What a reader must know to compare this row.
     pub note: Option<String>,
 }
 
-/// A mean and standard deviation as printed in the paper, `[mean, sd]` in TOML.
+/// A number as printed in the paper: `[mean, sd]` in TOML, or `[mean]` of a method without chance.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(from = "[f64; 2]")]
+#[serde(try_from = "Vec<f64>")]
 pub struct PaperValue {
-    /// Mean over the paper's ten runs.
+    /// Mean over the paper's ten runs, or the one number it has.
     pub mean: f64,
     /// Standard deviation over the paper's ten runs.
-    pub sd: f64,
+    pub sd: Option<f64>,
 }
 
-/// A figure of one panel a method.
+/// A figure of one panel a method, or of all pairs of one method's coordinates.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureSpec {
@@ -102,38 +87,6 @@ pub struct FigureSpec {
     pub panels: Vec<String>,
     /// Name of the horizontal axis of a histogram.
     pub axis: Option<String>,
-}
-
-/// A bound on the mean of a metric over seeds, both ends included.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Band {
-    /// Whose mean.
-    pub method: String,
-    /// Of which metric.
-    pub metric: String,
-    /// Smallest mean that passes.
-    pub low: Option<f64>,
-    /// Largest mean that passes.
-    pub high: Option<f64>,
-    /// Why these bounds.
-    pub reason: String,
-}
-
-/// A claim that one method's mean is better than another's.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ordering {
-    /// The better method.
-    pub better: String,
-    /// The worse method.
-    pub worse: String,
-    /// On each of these metrics.
-    pub metrics: Vec<String>,
-    /// Better by this factor: the better mean is at most `factor` times the worse. Only for lower-is-better metrics.
-    pub factor: Option<f64>,
-    /// Why it should hold.
-    pub reason: String,
 }
 
 impl Reported {
@@ -156,20 +109,25 @@ impl Reported {
     pub fn parse(text: &str) -> Result<Self> {
         let reported: Self = toml::from_str(text)?;
         reported.check_names()?;
-        for band in &reported.bands {
-            let claim = format!("the band on {} of {}", band.metric, band.method);
-            ensure!(band.low.is_some() || band.high.is_some(), "{claim} has no bound; give `low`, `high` or both");
-            if let (Some(low), Some(high)) = (band.low, band.high) {
-                ensure!(low <= high, "{claim} is empty: low {low} lies above high {high}");
-            }
-        }
-        for ordering in reported.orderings.iter().filter(|ordering| ordering.factor.is_some()) {
-            for name in &ordering.metrics {
-                let lower_is_better = reported.metric(name).is_some_and(|metric| metric.direction == Direction::Min);
-                ensure!(lower_is_better, "`factor` needs a metric with direction \"min\"; `{name}` is none");
-            }
-        }
+        reported.columns.iter().try_for_each(Column::check)?;
+        reported.bands.iter().try_for_each(Band::check)?;
+        reported.check_directions()?;
         Ok(reported)
+    }
+
+    /// The table whose cells a table shows, and the tables that show the cells of a table.
+    ///
+    /// # Errors
+    /// As [`Reported::of`].
+    pub fn shares_cells(table: &str) -> Result<(String, Vec<&'static str>)> {
+        let cells = Self::of(table)?.cells.unwrap_or_else(|| table.to_owned());
+        let mut shown_in = Vec::new();
+        for (other, _) in FILES {
+            if Self::of(other)?.cells.as_ref().map_or(*other, String::as_str) == cells {
+                shown_in.push(*other);
+            }
+        }
+        Ok((cells, shown_in))
     }
 
     /// The metric of this name.
@@ -182,9 +140,28 @@ impl Reported {
         self.columns.iter().find(|column| column.method == method)
     }
 
+    /// What asks for better must be about a metric that has a better direction.
+    fn check_directions(&self) -> Result<()> {
+        for Metric { name, direction, saturates_at, .. } in &self.metrics {
+            let is_clear = saturates_at.is_none() || *direction != Direction::None;
+            ensure!(is_clear, "`saturates_at` needs a metric with a better direction; `{name}` has none");
+        }
+        for ordering in &self.orderings {
+            for name in &ordering.metrics {
+                let direction = self.metric(name).map(|metric| metric.direction);
+                let is_ordered = direction != Some(Direction::None);
+                ensure!(is_ordered, "an ordering needs a metric with a better direction; `{name}` has none");
+                let may_have_factor = ordering.factor.is_none() || direction == Some(Direction::Min);
+                ensure!(may_have_factor, "`factor` needs a metric with direction \"min\"; `{name}` is none");
+            }
+        }
+        Ok(())
+    }
+
     fn check_names(&self) -> Result<()> {
         let metrics = unique(self.metrics.iter().map(|metric| metric.name.as_str()), "metric")?;
         let methods = unique(self.columns.iter().map(|column| column.method.as_str()), "method")?;
+        unique(self.figures.iter().map(|figure| figure.name.as_str()), "figure")?;
 
         let named_metrics = (self.columns.iter().flat_map(|column| column.reported.keys()))
             .chain(self.bands.iter().map(|band| &band.metric))
@@ -193,7 +170,7 @@ impl Reported {
             ensure!(metrics.contains(name.as_str()), "unknown metric `{name}`; known metrics are {}", join(&metrics));
         }
 
-        let named_methods = (self.figure.iter().flat_map(|figure| &figure.panels))
+        let named_methods = (self.figures.iter().flat_map(|figure| &figure.panels))
             .chain(self.bands.iter().map(|band| &band.method))
             .chain(self.orderings.iter().flat_map(|ordering| [&ordering.better, &ordering.worse]));
         for name in named_methods {
@@ -203,53 +180,27 @@ impl Reported {
     }
 }
 
-impl Metric {
-    /// Whether `a` is better than `b`.
-    pub fn is_better(&self, a: f64, b: f64) -> bool {
-        let (a, b) = (self.saturated(a), self.saturated(b));
-        match self.direction {
-            Direction::Min => a < b,
-            Direction::Max => a > b,
-        }
-    }
-
-    /// `↓` or `↑`.
-    pub fn arrow(&self) -> &'static str {
-        match self.direction {
-            Direction::Min => "↓",
-            Direction::Max => "↑",
-        }
-    }
-
-    /// A value with this metric's digits; never `-0.000`.
-    pub fn format(&self, value: f64) -> String {
-        rounded(value, self.digits)
-    }
-
-    /// A value with one digit more, for one that is judged against a bound of this metric's digits.
-    pub fn format_finely(&self, value: f64) -> String {
-        rounded(value, self.digits + 1)
-    }
-
-    fn saturated(&self, value: f64) -> f64 {
-        match (self.saturates_at, self.direction) {
-            (Some(bound), Direction::Min) => value.max(bound),
-            (Some(bound), Direction::Max) => value.min(bound),
-            (None, _) => value,
-        }
+impl Column {
+    fn check(&self) -> Result<()> {
+        let Some(share) = self.agrees_within else { return Ok(()) };
+        let key = format!("`agrees_within` of `{}`", self.method);
+        ensure!((0.0..1.0).contains(&share), "{key} is {share}; give a share of the paper's numbers, such as 0.0015");
+        let is_used = self.reported.values().any(|value| value.sd.is_none());
+        ensure!(is_used, "{key} judges numbers without a standard deviation, `[mean]`; the row has none");
+        Ok(())
     }
 }
 
-impl From<[f64; 2]> for PaperValue {
-    fn from([mean, sd]: [f64; 2]) -> Self {
-        Self { mean, sd }
-    }
-}
+impl TryFrom<Vec<f64>> for PaperValue {
+    type Error = String;
 
-fn rounded(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let is_zero = text.trim_start_matches('-').chars().all(|digit| matches!(digit, '0' | '.'));
-    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+    fn try_from(numbers: Vec<f64>) -> Result<Self, String> {
+        match numbers[..] {
+            [mean] => Ok(Self { mean, sd: None }),
+            [mean, sd] => Ok(Self { mean, sd: Some(sd) }),
+            _ => Err(format!("expected `[mean, sd]` or `[mean]` of the paper, found {} numbers", numbers.len())),
+        }
+    }
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>, kind: &str) -> Result<BTreeSet<&'a str>> {
@@ -272,7 +223,11 @@ mod tests {
         let reported = Reported::of(table).unwrap();
         let column = reported.column(method).unwrap();
         let values = reported.metrics.iter().filter_map(|metric| column.reported.get(&metric.name));
-        values.map(|value| (value.mean, value.sd)).collect()
+        values.map(|value| (value.mean, value.sd.unwrap())).collect()
+    }
+
+    fn parse_table(metric: &str, column: &str) -> Result<Reported> {
+        Reported::parse(&format!("caption = 'c'\nsource = 's'\nmetrics = [{metric}]\ncolumns = [{column}]"))
     }
 
     fn with_line(line: &str) -> Result<Reported> {
@@ -280,7 +235,8 @@ mod tests {
             caption = "c"
             source = "s"
             metrics = [{ name = "ks", label = "KS", description = "d", direction = "min", digits = 3 },
-                       { name = "edge", label = "edge", description = "d", direction = "max", digits = 3 }]
+                       { name = "edge", label = "edge", description = "d", direction = "max", digits = 3 },
+                       { name = "slope", label = "slope", description = "d", direction = "none", digits = 3 }]
             columns = [{ method = "vae", label = "VAE" }, { method = "aais", label = "AAIS" }]
         "#;
         Reported::parse(&format!("{minimal}\n{line}"))
@@ -292,7 +248,7 @@ mod tests {
             Reported::of(table).unwrap();
         }
         let message = Reported::of("table8").unwrap_err().to_string();
-        assert!(message.contains("figure1, table2, table3, table4"), "{message}");
+        assert!(message.contains("figure1, table2, table3, table4, table7, table9"), "{message}");
     }
 
     #[test]
@@ -342,10 +298,18 @@ mod tests {
             ("bands = [{ method = 'va', metric = 'ks', high = 1.0, reason = 'r' }]", "unknown method `va`"),
             ("bands = [{ method = 'vae', metric = 'ks', reason = 'r' }]", "has no bound"),
             ("bands = [{ method = 'vae', metric = 'ks', low = 2.0, high = 1.0, reason = 'r' }]", "is empty"),
-            ("figure = { name = 'f', caption = 'c', panels = ['gan'] }", "unknown method `gan`"),
+            ("figures = [{ name = 'f', caption = 'c', panels = ['gan'] }]", "unknown method `gan`"),
+            (
+                "figures = [{ name = 'f', caption = 'c', panels = [] }, { name = 'f', caption = 'd', panels = [] }]",
+                "figure `f` stands twice",
+            ),
             (
                 "orderings = [{ better = 'aais', worse = 'vae', metrics = ['edge'], factor = 0.5, reason = 'r' }]",
                 "needs a metric with direction",
+            ),
+            (
+                "orderings = [{ better = 'aais', worse = 'vae', metrics = ['slope'], reason = 'r' }]",
+                "an ordering needs a metric with a better direction; `slope` has none",
             ),
         ] {
             let message = format!("{:#}", with_line(line).unwrap_err());
@@ -355,20 +319,36 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_is_no_better_above_zero() {
-        let reported = Reported::of("table2").unwrap();
-        let edge = reported.metric("edge").unwrap();
-        assert!(edge.is_better(-0.1, -2.0));
-        assert!(edge.is_better(0.1, -0.1));
-        assert!(!edge.is_better(0.1, 0.0));
-        assert!(reported.metric("ks").unwrap().is_better(0.0, 0.1));
+    fn nothing_saturates_without_a_better_direction() {
+        let parse = |direction: &str| {
+            let rest = format!("direction = '{direction}', saturates_at = 0.0, digits = 3");
+            parse_table(&format!("{{ name = 'edge', label = 'edge', description = 'd', {rest} }}"), "")
+        };
+        assert!(
+            parse("none").unwrap_err().to_string().contains("`saturates_at` needs a metric with a better direction")
+        );
+        parse("max").unwrap();
     }
 
     #[test]
-    fn zero_has_no_sign() {
-        let reported = Reported::of("table2").unwrap();
-        let edge = reported.metric("edge").unwrap();
-        assert_eq!(edge.format(-0.0001), "0.000");
-        assert_eq!(edge.format(-0.0201), "-0.020");
+    fn a_number_of_the_paper_may_have_no_deviation() {
+        let parse = |row: &str| {
+            let metric = "{ name = 'ks', label = 'KS', description = 'd', direction = 'none', digits = 3 }";
+            let column = format!("{{ method = 'glmm', label = 'GLMM', {row} }}");
+            parse_table(metric, &column)
+        };
+        let reported = parse("reported = { ks = [4530.573] }, agrees_within = 0.0015").unwrap();
+        assert_eq!(reported.columns[0].reported["ks"], PaperValue { mean: 4530.573, sd: None });
+        assert_eq!(reported.columns[0].agrees_within, Some(0.0015));
+
+        for (row, expected) in [
+            ("reported = { ks = [] }", "found 0 numbers"),
+            ("reported = { ks = [1.0, 2.0, 3.0] }", "found 3 numbers"),
+            ("reported = { ks = [1.0] }, agrees_within = -0.1", "is -0.1; give a share"),
+            ("reported = { ks = [1.0, 0.1] }, agrees_within = 0.1", "the row has none"),
+        ] {
+            let message = format!("{:#}", parse(row).unwrap_err());
+            assert!(message.contains(expected), "{row}: {message}");
+        }
     }
 }

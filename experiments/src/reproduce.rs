@@ -59,6 +59,8 @@ pub fn targets(name: &str) -> Result<Vec<&'static str>> {
 pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     let config = settings(target, request)?;
     let published = Config::of(target)?.with_data(request.data.as_deref());
+    let (target, shown_in) = Reported::shares_cells(target)?;
+    let target = target.as_str();
     let directory = folder(&request.out, target, request.quick);
 
     let rows = chosen(&config, &request.methods)?;
@@ -74,7 +76,10 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         rows.iter().map(|&row| protocol(request.quick, &config, row, &published)).collect::<Result<_>>()?;
     let jobs: Vec<Job> = (1..=config.seeds)
         .flat_map(|seed| rows.iter().zip(&protocols).map(move |(&row, &protocol)| (seed, row, protocol)))
-        .filter(|&(seed, row, _)| config.methods[row].seeds.is_none_or(|seeds| seed <= seeds))
+        .filter(|&(seed, row, _)| {
+            let method = &config.methods[row];
+            method.seeds.is_none_or(|seeds| seed <= seeds) && (seed == 1 || !method.is_fitted())
+        })
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
             Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }
@@ -98,7 +103,10 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         request.jobs,
     );
     train(&missing, &prepared, request.jobs)?;
-    write_report(target, &config, &directory)
+    for table in shown_in {
+        write_report(table, &config, &directory, &folder(&request.out, table, request.quick))?;
+    }
+    Ok(())
 }
 
 /// Full only for a row whose settings are those of the program's own config, down to the hash, and the paper's.
@@ -227,13 +235,14 @@ pub fn read_cells(directory: &Path) -> Result<Vec<Cell>> {
     Ok(cells)
 }
 
-/// Writes a target's report from its finished cells and prints its table.
+/// Writes a target's report from finished cells and prints its table; the cells may be those of another target.
 ///
 /// # Errors
 /// If there is no cell, or a file cannot be written.
-pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<()> {
-    let cells = read_cells(directory)?;
-    ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", directory.display());
+pub fn write_report(target: &str, config: &Config, cells: &Path, directory: &Path) -> Result<()> {
+    let folder = cells;
+    let cells = read_cells(folder)?;
+    ensure!(!cells.is_empty(), "no finished cell in {}; run `cargo xtask reproduce {target}`", folder.display());
     let has = |protocol| cells.iter().any(|cell| cell.protocol == protocol);
     let (protocol, note) = if has(Protocol::Quick) {
         (Protocol::Quick, "The epochs and seeds of each row stand under \"Where the numbers come from\".".to_owned())
@@ -250,7 +259,7 @@ pub fn write_report(target: &str, config: &Config, directory: &Path) -> Result<(
         note: &note,
         reported: &reported,
         cells: &cells,
-        reference: &reference,
+        reference: reference.as_ref(),
     };
     report::write(directory, &input)?;
     println!("{}", report::terminal(&input, 120, std::io::stdout().is_terminal()));
@@ -277,7 +286,7 @@ pub fn rewrite_report(target: &str, out: &Path, quick: bool) -> Result<()> {
     let published = Config::of(target)?;
     let (config, option) = if quick { (published.quick()?, " --quick") } else { (published, "") };
     let config = config.with_data(None);
-    let directory = folder(out, target, quick);
+    let directory = cells_folder(out, target, quick)?;
     let cells = read_cells(&directory)?;
     if let Some(cell) = foreign(&config, &cells)? {
         bail!(
@@ -289,7 +298,15 @@ pub fn rewrite_report(target: &str, out: &Path, quick: bool) -> Result<()> {
             out.display()
         );
     }
-    write_report(target, &config, &directory)
+    write_report(target, &config, &directory, &folder(out, target, quick))
+}
+
+/// Where the cells lie that a target shows.
+///
+/// # Errors
+/// If there is no such target.
+pub fn cells_folder(out: &Path, target: &str, quick: bool) -> Result<PathBuf> {
+    Ok(folder(out, &Reported::shares_cells(target)?.0, quick))
 }
 
 /// The first cell whose settings are not those of its row in a config.

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{Cell, EpochDiagnostics, Protocol, Timing};
+use crate::cell::{Cell, EpochDiagnostics, Outcome, Protocol, Timing};
 use crate::config::{Config, Method};
+use crate::fits::Fit;
 use crate::report::{remove_with_partial, write_atomically};
 use crate::task::Prepared;
 
@@ -76,6 +77,9 @@ impl Job<'_> {
     /// # Errors
     /// If training meets a number that is not finite, a checkpoint is broken, or a file cannot be written.
     pub fn run(&self, prepared: &Prepared, tell: &dyn Fn(&EpochDiagnostics)) -> Result<Cell> {
+        if let Some(fit) = self.method.fit()? {
+            return self.run_fit(&*fit, prepared);
+        }
         let device = Device::Cpu;
         let train = self.config.train_of(self.method);
         let epochs = train.epochs;
@@ -129,25 +133,40 @@ impl Job<'_> {
 
         let outcome = prepared.evaluate(trainer.model(), self.seed)?;
         let averaged = trainer.with_average(|model| prepared.evaluate(model, self.seed))?.transpose()?;
-        let cell = Cell {
+        let seconds = before + started.elapsed().as_secs_f64();
+        let cell = Cell { epochs, averaged, diagnostics: note.history, ..self.cell(prepared, outcome, seconds)? };
+        write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
+        remove_with_partial(&checkpoint_path)?;
+        Ok(cell)
+    }
+
+    /// Fits the cell, which takes no epochs and keeps no checkpoint.
+    fn run_fit(&self, fit: &dyn Fit, prepared: &Prepared) -> Result<Cell> {
+        let started = Instant::now();
+        let outcome = fit.fit(prepared.answers()?)?;
+        let cell = self.cell(prepared, outcome, started.elapsed().as_secs_f64())?;
+        write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
+        Ok(cell)
+    }
+
+    /// The cell of an outcome, of no epochs as yet.
+    fn cell(&self, prepared: &Prepared, outcome: Outcome, seconds: f64) -> Result<Cell> {
+        Ok(Cell {
             table: self.target.to_owned(),
             method: self.method.row.clone(),
             seed: self.seed,
             protocol: self.protocol,
-            epochs,
-            config_hash: hash,
+            epochs: 0,
+            config_hash: self.config.hash(self.method)?,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instruction_set: InstructionSet::best().name().to_owned(),
             machine: processor(),
             data: prepared.source().map(ToOwned::to_owned),
             outcome,
-            averaged,
-            diagnostics: note.history,
-            timing: Timing { seconds: before + started.elapsed().as_secs_f64() },
-        };
-        write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
-        remove_with_partial(&checkpoint_path)?;
-        Ok(cell)
+            averaged: None,
+            diagnostics: Vec::new(),
+            timing: Timing { seconds },
+        })
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Data {
     Circle(CircleData),
     /// Paper, section 4.2.3.
     Copula(CopulaData),
+    /// Paper, section 4.4; the program brings it along.
+    #[serde(rename = "verbagg")]
+    VerbAgg {},
 }
 
 /// Counts with a signal of Clayton dependence.

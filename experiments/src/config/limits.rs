@@ -34,6 +34,7 @@ impl Config {
                 ensure!(copula.dimension > 1, "`dimension` must be at least 2, got {}", copula.dimension);
                 (Task::Copula, copula.counts.beta.len() + copula.dimension + 1)
             }
+            Data::VerbAgg {} => (Task::Answers, 6),
         };
         ensure!(self.task == task, "`task` does not fit the data that `data.name` names");
         let architecture = Architecture::paper(&self.architecture)?;
@@ -58,6 +59,8 @@ impl Config {
             method.check(train.epochs)?;
             let own = self.architecture_of(method)?;
             let table = Architecture::paper(&self.architecture)?;
+            let is_for_answers = self.task == Task::Answers;
+            ensure!(!method.is_fitted() || is_for_answers, "method `{}` fits answers of yes and no only", method.row);
             let fits = (own.observed, own.signal) == (table.observed, table.signal);
             ensure!(fits, "the architecture of method `{}` takes rows of another width than the data's", method.row);
             let is_new = self.methods[..k].iter().all(|earlier| earlier.row != method.row);
@@ -88,6 +91,7 @@ impl Evaluate {
             Task::Signal | Task::Copula => {
                 ensure!(self.histogram.is_some(), "this task needs `evaluate.histogram`");
             }
+            Task::Answers => (),
             Task::Circle => ensure!(
                 self.n_points.is_some() && self.inside.is_some(),
                 "task `circle` needs `evaluate.n_points` and `evaluate.inside`"
@@ -110,6 +114,10 @@ impl Method {
         ensure!(is_name, "`row = \"{row}\"` must be made of letters, digits and `-`");
         ensure!(!row.ends_with("-ema"), "`row = \"{row}\"` must not end in -ema, which marks averaged parameters");
         ensure!(self.seeds != Some(0), "`seeds` of method `{row}` must be at least 1");
+        if self.fit()?.is_some() {
+            ensure!(self.train.is_none(), "`train` of method `{row}`: it is fitted, not trained");
+            return Ok(());
+        }
         let objective = self.objective()?;
         for (name, value) in &self.settings {
             ensure!(!value.as_float().is_some_and(f64::is_nan), "`{name}` of method `{row}` is not a number");

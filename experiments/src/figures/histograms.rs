@@ -1,5 +1,7 @@
 //! Histograms as translucent densities: the truth in orange, the generated sample in green.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use plotters::{
     chart::ChartBuilder,
@@ -11,7 +13,7 @@ use plotters::{
     },
 };
 
-use super::{Figure, GREEN, Generated, INK, MUTED, ORANGE, Panel, Sheet, panels_a_row, tick};
+use super::{Figure, GREEN, Generated, INK, MUTED, ORANGE, Panel, Sheet, as_length, panels_a_row, tick};
 
 // Units of length of the layout.
 const PANEL: (i32, i32) = (270, 230);
@@ -23,10 +25,9 @@ const TITLE: i32 = 26;
 const X_LABELS: i32 = 26;
 
 /// A histogram as a density: the outline's corners, and the share of the sample beyond its ends.
-struct Density {
-    low: f64,
-    high: f64,
-    outline: Vec<(f64, f64)>,
+pub(super) struct Density {
+    range: Range<f64>,
+    pub(super) outline: Vec<(f64, f64)>,
     beyond: f64,
 }
 
@@ -43,11 +44,11 @@ pub(super) fn size(n_panels: usize) -> (i32, i32) {
     (GUTTER + across * PANEL.0 + MARGIN, LEGEND + down * PANEL.1 + MARGIN)
 }
 
-pub(super) fn draw<DB: DrawingBackend>(figure: &Figure, sheet: &Sheet<DB>) -> Result<()>
+pub(super) fn draw<DB: DrawingBackend>(figure: &Figure, truth: &Generated, sheet: &Sheet<DB>) -> Result<()>
 where
     DB::ErrorType: 'static,
 {
-    let truth = density(figure.reference).ok_or_else(|| figure.mixed())?;
+    let truth = density(truth).ok_or_else(|| figure.mixed())?;
     let generated: Option<Vec<Density>> = figure.panels.iter().map(|panel| density(panel.generated)).collect();
     let generated = generated.ok_or_else(|| figure.mixed())?;
     let axes = Axes::of(&truth, &generated);
@@ -63,28 +64,50 @@ where
 
 fn density(generated: &Generated) -> Option<Density> {
     let Generated::Histogram { low, high, below, above, counts } = generated else { return None };
-    let (low, high) = (*low, *high);
-    let total = (below + above + counts.iter().sum::<u64>()).max(1) as f64;
-    let width = (high - low) / counts.len().max(1) as f64;
+    Some(Density::new(*low..*high, counts, below + above))
+}
 
-    let mut outline = vec![(low, 0.0)];
-    for (bin, &count) in counts.iter().enumerate() {
-        let height = count as f64 / (total * width);
-        outline.push((low + width * bin as f64, height));
-        outline.push((low + width * (bin + 1) as f64, height));
+impl Density {
+    /// Of counts in equal bins of `range`, and of what lies beyond them.
+    pub(super) fn new(range: Range<f64>, counts: &[u64], beyond: u64) -> Self {
+        let (low, high) = (range.start, range.end);
+        let total = (beyond + counts.iter().sum::<u64>()).max(1) as f64;
+        let width = (high - low) / counts.len().max(1) as f64;
+
+        let mut outline = vec![(low, 0.0)];
+        for (bin, &count) in counts.iter().enumerate() {
+            let height = count as f64 / (total * width);
+            outline.push((low + width * bin as f64, height));
+            outline.push((low + width * (bin + 1) as f64, height));
+        }
+        outline.push((high, 0.0));
+        Self { range, outline, beyond: beyond as f64 / total }
     }
-    outline.push((high, 0.0));
-    Some(Density { low, high, outline, beyond: (below + above) as f64 / total })
+
+    /// The highest bin's, never zero.
+    pub(super) fn top(&self) -> f64 {
+        self.outline.iter().map(|corner| corner.1).fold(1e-6, f64::max)
+    }
+
+    /// The outline from the first to the last bin that holds anything: along the axis it would hide the axis.
+    pub(super) fn path(&self, colour: RGBColor, width: u32) -> Option<PathElement<(f64, f64)>> {
+        let corners = &self.outline;
+        let first = corners.iter().position(|corner| corner.1 > 0.0)?;
+        let last = corners.iter().rposition(|corner| corner.1 > 0.0)?;
+        let mut path = vec![(corners[first].0, 0.0)];
+        path.extend(&corners[first..=last]);
+        path.push((corners[last].0, 0.0));
+        Some(PathElement::new(path, colour.stroke_width(width)))
+    }
 }
 
 impl Axes {
     fn of(truth: &Density, generated: &[Density]) -> Self {
         let all = || [truth].into_iter().chain(generated);
-        let heights = all().flat_map(|density| &density.outline).map(|corner| corner.1);
         Self {
-            low: all().map(|density| density.low).fold(f64::INFINITY, f64::min),
-            high: all().map(|density| density.high).fold(f64::NEG_INFINITY, f64::max),
-            top: heights.fold(1e-6, f64::max) * 1.12,
+            low: all().map(|density| density.range.start).fold(f64::INFINITY, f64::min),
+            high: all().map(|density| density.range.end).fold(f64::NEG_INFINITY, f64::max),
+            top: all().map(Density::top).fold(0.0, f64::max) * 1.12,
         }
     }
 }
@@ -158,7 +181,7 @@ where
 
     for (density, colour) in [(truth, ORANGE), (generated, GREEN)] {
         chart.draw_series([Polygon::new(density.outline.clone(), colour.mix(0.4).filled())])?;
-        chart.draw_series(outline(density, colour, sheet.stroke(11)))?;
+        chart.draw_series(density.path(colour, sheet.stroke(11)))?;
     }
 
     for (line, text) in (0..).zip(&panel.remarks) {
@@ -167,19 +190,4 @@ where
         chart.draw_series([at + Text::new(text.clone(), (-4 * unit, 19 * line * unit), style)])?;
     }
     Ok(())
-}
-
-/// The outline from the first to the last bin that holds anything: along the axis it would hide the axis.
-fn outline(density: &Density, colour: RGBColor, width: u32) -> Option<PathElement<(f64, f64)>> {
-    let corners = &density.outline;
-    let first = corners.iter().position(|corner| corner.1 > 0.0)?;
-    let last = corners.iter().rposition(|corner| corner.1 > 0.0)?;
-    let mut path = vec![(corners[first].0, 0.0)];
-    path.extend(&corners[first..=last]);
-    path.push((corners[last].0, 0.0));
-    Some(PathElement::new(path, colour.stroke_width(width)))
-}
-
-fn as_length(count: usize) -> i32 {
-    i32::try_from(count).expect("a figure has few panels")
 }

@@ -1,8 +1,9 @@
-//! Figures of one panel a method: what it generated over the true signal. SVG for pages, PNG for everything else.
+//! Figures of one panel a method, what it generated over the true signal, or of all pairs of one method's coordinates.
+//! SVG for pages, PNG for everything else.
 
 use std::{path::Path, sync::Once};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use plotters::{
     backend::{BitMapBackend, SVGBackend},
     coord::Shift,
@@ -12,12 +13,15 @@ use plotters::{
 };
 
 use crate::{
-    cell::Generated,
+    cell::{Generated, Rows},
     report::{ReportInput, outcomes},
+    reported::FigureSpec,
 };
 
 mod histograms;
+mod pairs;
 mod points;
+mod svg;
 
 // The page's style sheet finds elements by these colours, to change them in the dark.
 const PAPER: RGBColor = RGBColor(255, 255, 255);
@@ -31,16 +35,29 @@ const BLUE: RGBColor = RGBColor(43, 108, 212);
 const SVG_SCALE: i32 = 10;
 const PNG_SCALE: i32 = 2;
 
-/// Panels that share their axes and one reference.
+/// A panel for each method, or one method alone.
 #[derive(Debug)]
 pub struct Figure<'a> {
     /// File name without extension.
     pub name: &'a str,
-    /// What it shows, for those who cannot see it.
+    /// What it shows.
+    pub caption: &'a str,
+    /// The same, with its panels, for those who cannot see it.
     description: String,
     axis: &'a str,
-    reference: &'a Generated,
+    layout: Layout<'a>,
     panels: Vec<Panel<'a>>,
+}
+
+/// How panels are drawn, and what they are held against.
+#[derive(Clone, Copy, Debug)]
+enum Layout<'a> {
+    /// All over the truth, with common axes.
+    Histograms(&'a Generated),
+    /// All with the training data, with common axes.
+    Points(&'a [[f64; 2]]),
+    /// One method's rows, against nothing.
+    Pairs(&'a Rows),
 }
 
 #[derive(Debug)]
@@ -58,22 +75,39 @@ struct Sheet<DB: DrawingBackend> {
 }
 
 impl<'a> Figure<'a> {
-    /// The figure of a table, showing the lowest seed of every method that has cells; none if no method has.
-    pub fn new(input: &ReportInput<'a>) -> Option<Self> {
-        let spec = input.reported.figure.as_ref()?;
+    /// The figures of a table, showing the lowest seed of every method that has cells; those without a method are left out.
+    ///
+    /// # Errors
+    /// If a figure has samples that cannot be drawn together, or no reference to hold them against.
+    pub fn all(input: &ReportInput<'a>) -> Result<Vec<Self>> {
+        input.reported.figures.iter().filter_map(|spec| Self::new(input, spec).transpose()).collect()
+    }
+
+    fn new(input: &ReportInput<'a>, spec: &'a FigureSpec) -> Result<Option<Self>> {
         let panels: Vec<Panel> = spec.panels.iter().filter_map(|method| panel(input, method)).collect();
-        if panels.is_empty() {
-            return None;
-        }
+        let layout = match (panels.as_slice(), input.reference) {
+            ([], _) => return Ok(None),
+            ([Panel { generated: Generated::Rows(rows), .. }], _) => Layout::Pairs(rows),
+            (_, Some(truth @ Generated::Histogram { .. })) => Layout::Histograms(truth),
+            (_, Some(Generated::Points(truth))) => Layout::Points(truth),
+            (_, None | Some(Generated::Rows(_))) => bail!(
+                "{} cannot be drawn: rows need a figure for each method, other samples a reference of their kind",
+                spec.name
+            ),
+        };
         let titles: Vec<String> =
             panels.iter().map(|panel| format!("{} ({})", panel.title, panel.remarks.join(", "))).collect();
-        Some(Self {
-            name: &spec.name,
-            description: format!("{} Panels: {}.", spec.caption, titles.join("; ")),
-            axis: spec.axis.as_deref().unwrap_or_default(),
-            reference: input.reference,
-            panels,
-        })
+        let mut description = format!("{} Panels: {}.", spec.caption, titles.join("; "));
+        if let Layout::Pairs(rows) = layout {
+            description += &format!(" Pairs of {}.", rows.names().join(", "));
+        }
+        let axis = spec.axis.as_deref().unwrap_or_default();
+        Ok(Some(Self { name: &spec.name, caption: &spec.caption, description, axis, layout, panels }))
+    }
+
+    /// Whether it shows one method alone, and not a panel for each.
+    pub fn is_of_pairs(&self) -> bool {
+        matches!(self.layout, Layout::Pairs(_))
     }
 
     /// A whole SVG document.
@@ -87,12 +121,13 @@ impl<'a> Figure<'a> {
         self.draw(SVGBackend::with_string(&mut drawn, size), SVG_SCALE)?;
 
         let (_, content) = drawn.split_once('>').ok_or_else(|| anyhow!("the SVG of {} has no content", self.name))?;
+        let content = if self.is_of_pairs() { svg::grouped(content) } else { content.to_owned() };
         Ok(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
              role=\"img\" aria-label=\"{}\">{content}",
             size.0,
             size.1,
-            escaped(&self.description)
+            svg::escaped(&self.description)
         ))
     }
 
@@ -114,23 +149,25 @@ impl<'a> Figure<'a> {
         let area = backend.into_drawing_area();
         area.fill(&PAPER)?;
         let sheet = Sheet { area, scale };
-        match self.reference {
-            Generated::Histogram { .. } => histograms::draw(self, &sheet)?,
-            Generated::Points(reference) => points::draw(self, reference, &sheet)?,
+        match self.layout {
+            Layout::Histograms(truth) => histograms::draw(self, truth, &sheet)?,
+            Layout::Points(truth) => points::draw(self, truth, &sheet)?,
+            Layout::Pairs(rows) => pairs::draw(&self.panels[0], rows, &sheet)?,
         }
         sheet.area.present()?;
         Ok(())
     }
 
     fn size(&self) -> (i32, i32) {
-        match self.reference {
-            Generated::Histogram { .. } => histograms::size(self.panels.len()),
-            Generated::Points(_) => points::size(self.panels.len()),
+        match self.layout {
+            Layout::Histograms(_) => histograms::size(self.panels.len()),
+            Layout::Points(_) => points::size(self.panels.len()),
+            Layout::Pairs(rows) => pairs::size(&self.panels[0], rows),
         }
     }
 
     fn mixed(&self) -> anyhow::Error {
-        anyhow!("{} mixes histograms and points; its cells and its reference must be of one kind", self.name)
+        anyhow!("{} mixes histograms, points or rows; its cells and its reference must be of one kind", self.name)
     }
 }
 
@@ -175,15 +212,20 @@ fn minus(number: &str) -> String {
     number.replace('-', "−")
 }
 
-/// A tick label without digits that say nothing.
-fn tick(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { minus(text) }
+fn as_length(count: usize) -> i32 {
+    i32::try_from(count).expect("a figure has few panels, and texts of a line")
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// A tick label without digits that say nothing.
+fn tick(value: f64) -> String {
+    tick_to(value, 2)
+}
+
+/// The same with at most so many digits after the point, and at least one.
+fn tick_to(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { minus(text) }
 }
 
 /// Text is measured and, for PNG, drawn with an embedded font, so that figures do not depend on the machine's.
@@ -204,9 +246,9 @@ mod tests {
     #[test]
     fn panels_stand_in_the_order_of_the_file_without_those_that_did_not_run() {
         let mut fake = Fake::of("table2");
-        fake.reported.figure.as_mut().unwrap().panels = ["aais", "almond", "vae"].map(String::from).to_vec();
+        fake.reported.figures[0].panels = ["aais", "almond", "vae"].map(String::from).to_vec();
         let input = fake.input();
-        let figure = Figure::new(&input).unwrap();
+        let figure = &Figure::all(&input).unwrap()[0];
         assert_eq!(figure.panels.iter().map(|panel| panel.title.as_str()).collect::<Vec<_>>(), ["AAIS", "VAE"]);
         assert_eq!(figure.panels[1].remarks[0], "KS 0.100");
     }
@@ -217,7 +259,7 @@ mod tests {
         let path = directory.path().join("figure.png");
         let fake = Fake::of("table2");
         let input = fake.input();
-        let figure = Figure::new(&input).unwrap();
+        let figure = &Figure::all(&input).unwrap()[0];
         figure.save_png(&path).unwrap();
 
         let png = std::fs::read(&path).unwrap();
@@ -232,8 +274,8 @@ mod tests {
         let mut fake = Fake::of("table2");
         fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
         let input = fake.input();
-        let message = Figure::new(&input).unwrap().svg().unwrap_err().to_string();
-        assert!(message.contains("mixes histograms and points"), "{message}");
+        let message = Figure::all(&input).unwrap()[0].svg().unwrap_err().to_string();
+        assert!(message.contains("mixes histograms, points or rows"), "{message}");
     }
 
     #[test]
@@ -247,8 +289,22 @@ mod tests {
                 cell.outcome.generated = empty.clone();
             }
             let input = fake.input();
-            Figure::new(&input).unwrap().svg().unwrap();
+            Figure::all(&input).unwrap()[0].svg().unwrap();
         }
+    }
+
+    #[test]
+    fn rows_need_a_figure_each_and_other_samples_a_reference() {
+        let mut fake = Fake::of_rows();
+        fake.reported.figures.truncate(1);
+        fake.reported.figures[0].panels = vec!["glmm".into(), "aais".into()];
+        let refusal = |fake: &Fake| Figure::all(&fake.input()).unwrap_err().to_string();
+        assert!(refusal(&fake).contains("rows need a figure for each method"));
+
+        fake.reported.figures[0].panels.pop();
+        assert!(Figure::all(&fake.input()).unwrap()[0].is_of_pairs());
+        fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
+        assert!(refusal(&fake).contains("other samples a reference"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use plotters::{
     },
 };
 
-use super::{BLUE, Figure, Generated, INK, MUTED, ORANGE, Sheet, tick};
+use super::{BLUE, Figure, Generated, INK, MUTED, ORANGE, Sheet, as_length, tick};
 
 const PANEL: i32 = 380;
 const GUTTER: i32 = 46;
@@ -24,8 +24,7 @@ const X_LABELS: i32 = 28;
 const MOST_POINTS: usize = 700;
 
 pub(super) fn size(n_panels: usize) -> (i32, i32) {
-    let across = i32::try_from(n_panels).expect("a figure has few panels");
-    (GUTTER + across * (PANEL + MARGIN), LEGEND + TITLE + PANEL + X_LABELS + 4)
+    (GUTTER + as_length(n_panels) * (PANEL + MARGIN), LEGEND + TITLE + PANEL + X_LABELS + 4)
 }
 
 pub(super) fn draw<DB: DrawingBackend>(figure: &Figure, reference: &[[f64; 2]], sheet: &Sheet<DB>) -> Result<()>
@@ -85,7 +84,7 @@ where
 fn points(generated: &Generated) -> Option<&[[f64; 2]]> {
     match generated {
         Generated::Points(points) => Some(points),
-        Generated::Histogram { .. } => None,
+        Generated::Histogram { .. } | Generated::Rows(_) => None,
     }
 }
 

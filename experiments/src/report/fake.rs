@@ -2,25 +2,48 @@
 
 use std::collections::BTreeMap;
 
+use aais_distributions::Noise;
+use candle_core::Device;
+
 use super::ReportInput;
 use crate::{
-    cell::{Cell, Generated, Outcome, Protocol, Timing},
+    cell::{Cell, Generated, Outcome, Protocol, Rows, Timing},
     reported::Reported,
 };
+
+/// Of the kind that a fitted model without chance stands in: its numbers have no deviation, and some no better direction.
+const ROWS: &str = "rows";
+const REPORTED_OF_ROWS: &str = r#"
+    caption = "A made-up table."
+    source = "Table 0"
+    metrics = [{ name = "deviance", label = "deviance", description = "of the fit", direction = "min", digits = 3 },
+               { name = "modedo", label = "modedo", description = "a fixed effect", direction = "none", digits = 3 }]
+    columns = [{ method = "glmm", label = "GLMM", reported = { deviance = [4530.573], modedo = [-0.669] }, agrees_within = 0.0015 },
+               { method = "aais", label = "AAIS", reported = { deviance = [4512.1, 1.5], modedo = [-0.701, 0.012] } }]
+    figures = [{ name = "glmm", caption = "Pairs of the GLMM.", panels = ["glmm"] },
+               { name = "aais", caption = "Pairs of AAIS.", panels = ["aais"] }]
+"#;
 
 /// A made-up report of every method that a table has, three seeds each, without those that are not implemented.
 pub(crate) struct Fake {
     table: &'static str,
     pub(crate) reported: Reported,
     pub(crate) cells: Vec<Cell>,
-    reference: Generated,
+    reference: Option<Generated>,
     pub(crate) protocol: Protocol,
     pub(crate) note: String,
 }
 
 impl Fake {
     pub(crate) fn of(table: &'static str) -> Self {
-        let reported = Reported::of(table).unwrap();
+        Self::new(table, Reported::of(table).unwrap())
+    }
+
+    pub(crate) fn of_rows() -> Self {
+        Self::new(ROWS, Reported::parse(REPORTED_OF_ROWS).unwrap())
+    }
+
+    fn new(table: &'static str, reported: Reported) -> Self {
         let mut cells = Vec::new();
         for (rank, column) in reported.columns.iter().enumerate() {
             if ["amcvae", "lmcvae", "almond"].contains(&column.method.as_str()) || column.method.ends_with("-ema") {
@@ -37,7 +60,7 @@ impl Fake {
                 cells.push(cell);
             }
         }
-        let reference = sample(table, 9);
+        let reference = (table != ROWS).then(|| sample(table, 9));
         Self { table, reported, cells, reference, protocol: Protocol::Full, note: String::new() }
     }
 
@@ -49,7 +72,7 @@ impl Fake {
             note: &self.note,
             reported: &self.reported,
             cells: &self.cells,
-            reference: &self.reference,
+            reference: self.reference.as_ref(),
         }
     }
 }
@@ -79,11 +102,26 @@ pub(crate) fn outcome(metrics: &[(&str, f64)]) -> Outcome {
 }
 
 fn sample(table: &str, seed: u64) -> Generated {
-    if table == "figure1" {
+    if table == ROWS {
+        Generated::Rows(two_modes(seed))
+    } else if table == "figure1" {
         let angle = |index: u32| f64::from(index) * 0.7 + seed as f64;
         Generated::Points((0..300).map(|index| [angle(index).cos(), angle(index).sin()]).collect())
     } else {
         let counts = (0..20_u64).map(|bin| 200 - 9 * bin + seed).collect();
         Generated::Histogram { low: -2.0, high: 8.0, below: seed, above: 2, counts }
     }
+}
+
+/// 500 rows in five dimensions that lie around two points.
+fn two_modes(seed: u64) -> Rows {
+    let mut noise = Noise::new(seed);
+    let normals = noise.standard_normal(&[500, 5], &Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
+    let row = |(index, normal): (usize, &Vec<f32>)| -> Vec<f64> {
+        let side = if index % 3 == 0 { -1.0 } else { 1.0 };
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|coordinate| f64::from(normal[coordinate]));
+        vec![1.2 * side + 0.6 * a, 0.4 * b - 0.8 * side, 0.1 * c + 0.05 * a, 2.0 + 5.0 * d - 3.0 * b, 0.5 * e * e]
+    };
+    let sample: Vec<Vec<f64>> = normals.iter().enumerate().map(row).collect();
+    Rows::first(500, &["(Intercept)", "situself", "btypescold", "btypeshout", "modedo"], &sample).unwrap()
 }

@@ -3,20 +3,22 @@
 use super::{
     ReportInput, heading, notice,
     provenance::{Provenance, list, mean_time, short_hashes},
-    table::{Entry, Line, Table, Verdict},
+    table::{Entry, Line, Table},
+    verdict::Verdict,
 };
 use crate::{
     check::{Outcome, check},
+    figures::Figure,
     reported::Metric,
 };
 
-pub(super) fn report(input: &ReportInput, table: &Table, svg: Option<&str>) -> String {
+pub(super) fn report(input: &ReportInput, table: &Table, figures: &[Figure], svgs: &[String]) -> String {
     let heading = heading(input.table);
     let sections = [
         introduction(input, &heading),
         results(table),
         explanations(input, table),
-        svg.map_or_else(String::new, |svg| figure(input, svg)),
+        figures.iter().zip(svgs).map(|(figure, svg)| figure_element(figure, svg)).collect(),
         claims(input),
         provenance(input),
     ];
@@ -53,7 +55,7 @@ fn results(table: &Table) -> String {
     let mut groups = String::new();
     let mut subs = String::new();
     for (index, metric) in table.metrics.iter().enumerate() {
-        let label = format!("{} {}", escaped(&metric.label), metric.arrow());
+        let label = escaped(&metric.heading());
         if table.has_paper(index) {
             groups += &format!("<th class=\"metric\" colspan=\"2\" scope=\"colgroup\">{label}</th>");
             subs += "<th class=\"metric sub\" scope=\"col\">ours</th><th class=\"sub\" scope=\"col\">paper</th>";
@@ -97,7 +99,7 @@ fn ours(metric: &Metric, entry: &Entry) -> String {
 }
 
 fn papers(metric: &Metric, entry: &Entry) -> String {
-    let numbers = entry.paper.map(|paper| number(metric, paper.mean, Some(paper.sd), entry.is_papers_best));
+    let numbers = entry.paper.map(|paper| number(metric, paper.mean, paper.sd, entry.is_papers_best));
     format!("<td class=\"papers\">{}</td>", numbers.unwrap_or_default())
 }
 
@@ -115,7 +117,7 @@ fn explanations(input: &ReportInput, table: &Table) -> String {
         escaped(&input.reported.source)
     );
     for metric in table.metrics {
-        html += &definition(&format!("{} {}", metric.label, metric.arrow()), &metric.description);
+        html += &definition(&metric.heading(), &metric.description);
     }
     for (label, note) in table.notes() {
         html += &definition(&label, note);
@@ -127,13 +129,11 @@ fn definition(term: &str, meaning: &str) -> String {
     format!("<dt>{}</dt><dd>{}</dd>\n", escaped(term), escaped(meaning))
 }
 
-fn figure(input: &ReportInput, svg: &str) -> String {
-    let caption = input.reported.figure.as_ref().map_or("", |figure| &figure.caption);
+fn figure_element(figure: &Figure, svg: &str) -> String {
+    let pairs = figure.is_of_pairs();
+    let seed = if pairs { "The lowest seed is shown." } else { "Each panel shows the lowest seed of its method." };
     // The SVG is ours and well-formed: its texts are escaped where it is drawn.
-    format!(
-        "<figure>\n{svg}<figcaption>{} Each panel shows the lowest seed of its method.</figcaption>\n</figure>\n",
-        escaped(caption)
-    )
+    format!("<figure>\n{svg}<figcaption>{} {seed}</figcaption>\n</figure>\n", escaped(figure.caption))
 }
 
 fn claims(input: &ReportInput) -> String {
@@ -209,12 +209,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cell::Protocol, figures::Figure, report::fake::Fake};
+    use crate::{cell::Protocol, report::fake::Fake};
 
     fn page(fake: &Fake) -> String {
         let input = fake.input();
-        let svg = Figure::new(&input).map(|figure| figure.svg().unwrap());
-        report(&input, &Table::new(input.reported, input.cells), svg.as_deref())
+        let figures = Figure::all(&input).unwrap();
+        let svgs: Vec<String> = figures.iter().map(|figure| figure.svg().unwrap()).collect();
+        report(&input, &Table::new(input.reported, input.cells), &figures, &svgs)
     }
 
     #[test]
@@ -236,7 +237,7 @@ mod tests {
         for band in &mut fake.reported.bands {
             band.reason = attack.into();
         }
-        let figure = fake.reported.figure.as_mut().unwrap();
+        let figure = &mut fake.reported.figures[0];
         figure.caption = attack.into();
         figure.axis = Some(attack.into());
         for cell in &mut fake.cells {
@@ -282,8 +283,8 @@ mod tests {
     #[test]
     fn the_page_knows_every_colour_of_the_figures() {
         let css = include_str!("page.css");
-        for table in ["table2", "figure1"] {
-            let html = page(&Fake::of(table));
+        for fake in [Fake::of("table2"), Fake::of("figure1"), Fake::of_rows()] {
+            let html = page(&fake);
             let svg = &html[html.find("<svg").unwrap()..html.find("</svg>").unwrap()];
             for attribute in svg.split(' ').filter(|a| a.starts_with("fill=\"#") || a.starts_with("stroke=\"#")) {
                 let attribute = attribute.trim_end_matches(['/', '>', '\n']);

@@ -3,11 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{
-    ReportInput,
-    provenance::Provenance,
-    table::{Table, Verdict},
-};
+use super::{ReportInput, provenance::Provenance, table::Table, verdict::Verdict};
 use crate::{cell::Protocol, reported::Direction};
 
 #[derive(Serialize)]
@@ -50,7 +46,7 @@ pub(super) fn results(input: &ReportInput, table: &Table) -> Result<String> {
                 mean: entry.ours.map(|ours| ours.mean),
                 sd: entry.ours.and_then(|ours| ours.sd),
                 paper_mean: entry.paper.map(|paper| paper.mean),
-                paper_sd: entry.paper.map(|paper| paper.sd),
+                paper_sd: entry.paper.and_then(|paper| paper.sd),
                 verdict: entry.verdict,
             });
         }
@@ -137,5 +133,10 @@ mod tests {
         assert_eq!(row(&results, "aais-ema", "ks")["n"], 3);
         assert_eq!(row(&results, "vae-ema", "ks")["verdict"], "not-run");
         assert_eq!(row(&results, "aais", "edge")["direction"], "max");
+
+        let results = parsed(&Fake::of_rows());
+        let without_sd = row(&results, "glmm", "modedo");
+        assert_eq!((&without_sd["paper_mean"], &without_sd["paper_sd"]), (&json!(-0.669), &Value::Null));
+        assert_eq!(without_sd["direction"], "none");
     }
 }

@@ -3,15 +3,16 @@
 use super::{
     ReportInput, heading, notice,
     provenance::{Provenance, list, mean_time, short_hashes},
-    table::{Entry, Line, Table, Verdict},
-    terminal::mean_sd,
+    table::{Entry, Line, Table},
+    verdict::Verdict,
 };
 use crate::{
     check::check,
+    figures::Figure,
     reported::{Metric, PaperValue},
 };
 
-pub(super) fn report(input: &ReportInput, table: &Table) -> String {
+pub(super) fn report(input: &ReportInput, table: &Table, figures: &[Figure]) -> String {
     let mut text = format!("# {}. {}\n\n", heading(input.table), escaped(input.title));
     if let Some([title, explanation]) = notice(input.protocol) {
         text += &format!("> **{title}.** {explanation}\n\n");
@@ -28,13 +29,13 @@ pub(super) fn report(input: &ReportInput, table: &Table) -> String {
         escaped(&input.reported.source)
     );
     for metric in table.metrics {
-        text += &format!("- {} {}: {}\n", escaped(&metric.label), metric.arrow(), escaped(&metric.description));
+        text += &format!("- {}: {}\n", escaped(&metric.heading()), escaped(&metric.description));
     }
     for (label, note) in table.notes() {
         text += &format!("- {}: {}\n", escaped(&label), escaped(note));
     }
 
-    text += &figure(input);
+    text.extend(figures.iter().map(figure));
     text += &claims(input);
     text + &provenance(input)
 }
@@ -43,7 +44,7 @@ fn table_of(table: &Table) -> String {
     let mut head = "| method | seeds |".to_owned();
     let mut rule = "|---|---|".to_owned();
     for (index, metric) in table.metrics.iter().enumerate() {
-        head += &format!(" {} {} |", escaped(&metric.label), metric.arrow());
+        head += &format!(" {} |", escaped(&metric.heading()));
         rule += "---|";
         if table.has_paper(index) {
             head += " paper |";
@@ -71,7 +72,8 @@ fn row(table: &Table, line: &Line) -> String {
 
 fn ours(metric: &Metric, entry: &Entry) -> String {
     let Some(ours) = entry.ours else { return "*not yet*".into() };
-    let numbers = if entry.is_our_best { format!("**{}**", mean_sd(metric, ours)) } else { mean_sd(metric, ours) };
+    let numbers = metric.format_with_sd(ours.mean, ours.sd);
+    let numbers = if entry.is_our_best { format!("**{numbers}**") } else { numbers };
     match entry.verdict {
         Verdict::NoReference | Verdict::NotRun => numbers,
         verdict => format!("{numbers} {}", verdict.name()),
@@ -79,17 +81,15 @@ fn ours(metric: &Metric, entry: &Entry) -> String {
 }
 
 fn papers(metric: &Metric, paper: PaperValue, entry: &Entry) -> String {
-    let numbers = format!("{} ({})", metric.format(paper.mean), metric.format(paper.sd));
+    let numbers = metric.format_with_sd(paper.mean, paper.sd);
     if entry.is_papers_best { format!("**{numbers}**") } else { numbers }
 }
 
-fn figure(input: &ReportInput) -> String {
-    let Some(figure) = &input.reported.figure else { return String::new() };
-    if !figure.panels.iter().any(|method| !super::outcomes(input.cells, method).is_empty()) {
-        return String::new();
-    }
-    let caption = escaped(&figure.caption);
-    format!("\n![{caption}](figures/{}.svg)\n\n{caption} One panel a method, of its lowest seed.\n", figure.name)
+fn figure(figure: &Figure) -> String {
+    let caption = escaped(figure.caption);
+    let seed =
+        if figure.is_of_pairs() { "The lowest seed is shown." } else { "One panel a method, of its lowest seed." };
+    format!("\n![{caption}](figures/{}.svg)\n\n{caption} {seed}\n", figure.name)
 }
 
 fn claims(input: &ReportInput) -> String {
@@ -152,7 +152,7 @@ mod tests {
 
     fn markdown(fake: &Fake) -> String {
         let input = fake.input();
-        report(&input, &Table::new(input.reported, input.cells))
+        report(&input, &Table::new(input.reported, input.cells), &Figure::all(&input).unwrap())
     }
 
     #[test]
@@ -177,6 +177,14 @@ mod tests {
         assert!(text.contains("| VAE | 3 | 0.101 (0.001) differs | 0.092 (0.004) |"), "{text}");
         assert!(text.contains("| ALMOND | 0 | *not yet* | 0.048 (0.001) |"), "{text}");
         assert!(text.contains("![Figure 2."));
+    }
+
+    #[test]
+    fn what_the_paper_prints_without_a_deviation_stands_without_parentheses() {
+        let text = markdown(&Fake::of_rows());
+        assert!(text.contains("| method | seeds | deviance ↓ | paper | modedo | paper |"), "{text}");
+        assert!(text.contains(" | 4530.573 | "), "{text}");
+        assert!(text.contains(" | **4512.100 (1.500)** | "), "{text}");
     }
 
     #[test]

@@ -20,11 +20,13 @@ mod provenance;
 mod summary;
 mod table;
 mod terminal;
+mod verdict;
 
 pub use files::{remove_with_partial, write_atomically, write_atomically_with};
 pub use summary::{Summary, outcomes, summarize};
-pub use table::{Entry, Line, Table, VERDICT_RULE, Verdict};
+pub use table::{Entry, Line, Table};
 pub use terminal::terminal;
+pub use verdict::{VERDICT_RULE, Verdict};
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -44,8 +46,8 @@ pub struct ReportInput<'a> {
     pub reported: &'a Reported,
     /// Finished cells of this table, in any order.
     pub cells: &'a [Cell],
-    /// The true training signal: a histogram of the cells' bins, or points.
-    pub reference: &'a Generated,
+    /// The true training signal: a histogram of the cells' bins, or points; none where the truth is unknown.
+    pub reference: Option<&'a Generated>,
 }
 
 /// Writes `results.json`, `report.md`, `report.html` and `figures/*` below `directory`.
@@ -55,16 +57,16 @@ pub struct ReportInput<'a> {
 pub fn write(directory: &Path, input: &ReportInput) -> Result<()> {
     check_cells(input)?;
     let table = Table::new(input.reported, input.cells);
-    let figure = Figure::new(input);
-    let svg = figure.as_ref().map(Figure::svg).transpose()?;
+    let figures = Figure::all(input)?;
+    let svgs = figures.iter().map(Figure::svg).collect::<Result<Vec<_>>>()?;
 
     write_atomically(&directory.join("results.json"), json::results(input, &table)?.as_bytes())?;
-    write_atomically(&directory.join("report.md"), markdown::report(input, &table).as_bytes())?;
-    write_atomically(&directory.join("report.html"), html::report(input, &table, svg.as_deref()).as_bytes())?;
-    if let (Some(figure), Some(svg)) = (&figure, &svg) {
-        let figures = directory.join("figures");
-        write_atomically(&figures.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
-        write_atomically_with(&figures.join(format!("{}.png", figure.name)), |partial| figure.save_png(partial))?;
+    write_atomically(&directory.join("report.md"), markdown::report(input, &table, &figures).as_bytes())?;
+    write_atomically(&directory.join("report.html"), html::report(input, &table, &figures, &svgs).as_bytes())?;
+    let folder = directory.join("figures");
+    for (figure, svg) in figures.iter().zip(&svgs) {
+        write_atomically(&folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
+        write_atomically_with(&folder.join(format!("{}.png", figure.name)), |partial| figure.save_png(partial))?;
     }
     Ok(())
 }
@@ -74,7 +76,8 @@ fn check_cells(input: &ReportInput) -> Result<()> {
     let mut seen = BTreeSet::new();
     for cell in input.cells {
         let name = format!("cell {} of {}", cell.seed, cell.method);
-        ensure!(cell.table == input.table, "{name} belongs to {}, not to {}", cell.table, input.table);
+        let table = input.reported.cells.as_deref().unwrap_or(input.table);
+        ensure!(cell.table == table, "{name} belongs to {}, not to {table}", cell.table);
         ensure!(seen.insert((&cell.method, cell.seed)), "{name} stands twice");
         if strength(cell.protocol) < strength(input.protocol) {
             bail!(
@@ -135,6 +138,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::reported::FigureSpec;
 
     fn read_all(directory: &Path) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
@@ -158,7 +162,7 @@ mod tests {
             write(directory.path(), &fake.input()).unwrap();
 
             let names: Vec<String> = read_all(directory.path()).into_iter().map(|(name, _)| name).collect();
-            let figure = fake.reported.figure.as_ref().unwrap().name.as_str();
+            let figure = fake.reported.figures[0].name.as_str();
             let expected = [
                 format!("{figure}.png"),
                 format!("{figure}.svg"),
@@ -167,6 +171,28 @@ mod tests {
                 "results.json".into(),
             ];
             assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn figures_stand_in_order_without_those_that_have_no_cells() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut fake = fake::Fake::of("table2");
+        fake.reported.figures[0].caption = "The first.".into();
+        for (name, method) in [("second", "almond"), ("third", "vae")] {
+            let (name, caption, panels) = (name.to_owned(), format!("The {name}."), vec![method.to_owned()]);
+            fake.reported.figures.push(FigureSpec { name, caption, panels, axis: None });
+        }
+        write(directory.path(), &fake.input()).unwrap();
+
+        let files: Vec<String> = read_all(directory.path()).into_iter().map(|(name, _)| name).collect();
+        let expected =
+            ["figure2.png", "figure2.svg", "report.html", "report.md", "results.json", "third.png", "third.svg"];
+        assert_eq!(files, expected);
+        for report in ["report.md", "report.html"] {
+            let text = fs::read_to_string(directory.path().join(report)).unwrap();
+            let first = text.find("The first.").unwrap();
+            assert!(first < text.find("The third.").unwrap() && !text.contains("The second."), "{report}");
         }
     }
 

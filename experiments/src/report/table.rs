@@ -1,20 +1,13 @@
 //! The table itself: for every method and metric our mean, the paper's, and what to say of the two.
 
-use serde::Serialize;
-
-use super::summary::{Summary, outcomes, summarize};
+use super::{
+    summary::{Summary, outcomes, summarize},
+    verdict::{VERDICT_RULE, Verdict, WITHOUT_DIRECTION},
+};
 use crate::{
     cell::{Cell, Protocol},
-    reported::{Column, Metric, PaperValue, Reported},
+    reported::{Column, Direction, Metric, PaperValue, Reported},
 };
-
-/// How verdicts are reached, for readers of the report.
-pub const VERDICT_RULE: &str = "\"agrees\" when the two means differ by at most twice the standard error of their \
-    difference, 2·sqrt(paper_sd²/10 + sd²/n), or by at most half a unit of the last printed digit; otherwise \
-    \"better\" where ours is better and \"differs\" where it is worse. With one seed the paper's sd stands in for ours.";
-
-/// The paper repeated every experiment ten times (Section 4.1).
-const PAPER_SEEDS: f64 = 10.0;
 
 /// Our numbers beside the paper's, in the paper's order.
 #[derive(Debug)]
@@ -53,22 +46,6 @@ pub struct Entry {
     pub is_papers_best: bool,
 }
 
-/// How our mean stands to the paper's; [`VERDICT_RULE`] has the rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Beyond chance, and in the metric's better direction.
-    Better,
-    /// Within chance or rounding.
-    Agrees,
-    /// Beyond chance, and in the metric's worse direction.
-    Differs,
-    /// The paper has no number.
-    NoReference,
-    /// We have no number.
-    NotRun,
-}
-
 impl<'a> Table<'a> {
     /// The table of these cells.
     pub fn new(reported: &'a Reported, cells: &[Cell]) -> Self {
@@ -104,43 +81,36 @@ impl<'a> Table<'a> {
         self.lines.iter().any(|line| line.entries[metric].paper.is_some())
     }
 
-    /// How to read the numbers: what they are, and the rule of the verdicts where there are any.
+    /// How to read the numbers: what they are, and the rules of the verdicts that there are.
     pub fn legend(&self) -> String {
-        let numbers = "Mean (sd) over training seeds.";
-        let any_paper = (0..self.metrics.len()).any(|metric| self.has_paper(metric));
-        if any_paper { format!("{numbers} Verdicts: {VERDICT_RULE}") } else { numbers.to_owned() }
-    }
-}
-
-impl Verdict {
-    /// Of our mean beside the paper's.
-    pub fn of(metric: &Metric, ours: Option<Summary>, paper: Option<PaperValue>) -> Self {
-        let (ours, paper) = match (ours, paper) {
-            (None, _) => return Self::NotRun,
-            (_, None) => return Self::NoReference,
-            (Some(ours), Some(paper)) => (ours, paper),
-        };
-        let sd = ours.sd.unwrap_or(paper.sd);
-        let standard_error = (paper.sd.powi(2) / PAPER_SEEDS + sd.powi(2) / ours.n as f64).sqrt();
-        let rounding = 0.5 / scale(metric);
-        if (ours.mean - paper.mean).abs() <= (2.0 * standard_error).max(rounding) {
-            Self::Agrees
-        } else if metric.is_better(ours.mean, paper.mean) {
-            Self::Better
-        } else {
-            Self::Differs
+        let mut legend = "Mean (sd) over training seeds.".to_owned();
+        let has_paper = |(index, _): &(usize, &Metric)| self.has_paper(*index);
+        let mut compared = self.metrics.iter().enumerate().filter(has_paper).peekable();
+        if compared.peek().is_some() {
+            legend += &format!(" Verdicts: {VERDICT_RULE}{}", self.rule_without_sd());
         }
+        if compared.any(|(_, metric)| metric.direction == Direction::None) {
+            legend += &format!(" {WITHOUT_DIRECTION}");
+        }
+        legend
     }
 
-    /// As in `results.json`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Agrees => "agrees",
-            Self::Differs => "differs",
-            Self::NoReference => "no-reference",
-            Self::NotRun => "not-run",
+    /// What takes the place of the standard error beside the paper's numbers without one, if there are any.
+    fn rule_without_sd(&self) -> String {
+        let lacks_sd = |entry: &Entry| entry.paper.is_some_and(|paper| paper.sd.is_none());
+        let lines: Vec<&Line> = self.lines.iter().filter(|line| line.entries.iter().any(lacks_sd)).collect();
+        if lines.is_empty() {
+            return String::new();
         }
+        let mut rule = " Where the paper prints no sd, \"agrees\" when they differ by at most half a unit of the last \
+            printed digit"
+            .to_owned();
+        for line in lines {
+            if let Some(share) = line.column.agrees_within {
+                rule += &format!(" or, for {}, {share} of the paper's number", line.column.label);
+            }
+        }
+        rule + "."
     }
 }
 
@@ -148,7 +118,7 @@ fn line<'a>(column: &'a Column, metrics: &[Metric], cells: &[Cell]) -> Line<'a> 
     let entry = |metric: &Metric| {
         let ours = summarize(cells, &column.method, &metric.name);
         let paper = column.reported.get(&metric.name).copied();
-        let verdict = Verdict::of(metric, ours, paper);
+        let verdict = Verdict::of(metric, ours, paper, column.agrees_within.unwrap_or(0.0));
         Entry { ours, paper, verdict, is_our_best: false, is_papers_best: false }
     };
     let outcomes = outcomes(cells, &column.method);
@@ -163,11 +133,11 @@ impl Line<'_> {
     }
 }
 
-/// The best of at least two values, in the digits shown.
+/// The best of at least two values, in the digits shown; none where no direction is better.
 fn best(metric: &Metric, values: impl Iterator<Item = f64>) -> Option<f64> {
     let shown: Vec<f64> = values.map(|value| rounded(metric, value)).collect();
     let best = shown.iter().copied().reduce(|best, value| if metric.is_better(value, best) { value } else { best });
-    best.filter(|_| shown.len() > 1)
+    best.filter(|_| shown.len() > 1 && metric.direction != Direction::None)
 }
 
 fn is_best(metric: &Metric, value: Option<f64>, best: Option<f64>) -> bool {
@@ -175,12 +145,7 @@ fn is_best(metric: &Metric, value: Option<f64>, best: Option<f64>) -> bool {
 }
 
 fn rounded(metric: &Metric, value: f64) -> f64 {
-    (value * scale(metric)).round() / scale(metric)
-}
-
-/// Units of the last digit shown in one.
-fn scale(metric: &Metric) -> f64 {
-    10_f64.powf(metric.digits as f64)
+    (value * metric.scale()).round() / metric.scale()
 }
 
 #[cfg(test)]
@@ -190,40 +155,6 @@ mod tests {
 
     fn reported() -> Reported {
         Reported::of("table2").unwrap()
-    }
-
-    fn verdict(metric: &str, mean: f64, sd: Option<f64>, n: usize, paper: [f64; 2]) -> Verdict {
-        let reported = reported();
-        Verdict::of(reported.metric(metric).unwrap(), Some(Summary { n, mean, sd }), Some(paper.into()))
-    }
-
-    #[test]
-    fn means_within_two_standard_errors_agree() {
-        // 2·sqrt(0.011²/10 + 0.011²/10) = 0.00984.
-        assert_eq!(verdict("ks", 0.0507, Some(0.011), 10, [0.041, 0.011]), Verdict::Agrees);
-        assert_eq!(verdict("ks", 0.0510, Some(0.011), 10, [0.041, 0.011]), Verdict::Differs);
-        assert_eq!(verdict("ks", 0.0310, Some(0.011), 10, [0.041, 0.011]), Verdict::Better);
-        // Fewer seeds say less.
-        assert_eq!(verdict("ks", 0.0510, Some(0.011), 3, [0.041, 0.011]), Verdict::Agrees);
-    }
-
-    #[test]
-    fn means_within_rounding_agree() {
-        assert_eq!(verdict("fp", 0.0004, Some(0.0), 10, [0.0, 0.0]), Verdict::Agrees);
-        assert_eq!(verdict("fp", 0.0006, Some(0.0), 10, [0.0, 0.0]), Verdict::Differs);
-    }
-
-    #[test]
-    fn of_one_seed_the_papers_deviation_stands_in() {
-        // 2·sqrt(0.01²/10 + 0.01²) = 0.02098.
-        assert_eq!(verdict("ks", 0.0605, None, 1, [0.04, 0.01]), Verdict::Agrees);
-        assert_eq!(verdict("ks", 0.0615, None, 1, [0.04, 0.01]), Verdict::Differs);
-    }
-
-    #[test]
-    fn higher_is_better_where_the_metric_says_so() {
-        assert_eq!(verdict("edge", -0.1, Some(0.01), 10, [-2.0, 0.1]), Verdict::Better);
-        assert_eq!(verdict("edge", -2.0, Some(0.01), 10, [-0.1, 0.1]), Verdict::Differs);
     }
 
     #[test]
@@ -284,6 +215,36 @@ mod tests {
         let figure = Reported::of("figure1").unwrap();
         assert!(!Table::new(&figure, &[]).legend().contains("Verdicts"));
         assert!(Table::new(&reported(), &[]).legend().contains("Verdicts"));
+    }
+
+    #[test]
+    fn the_legend_explains_only_the_rules_in_use() {
+        let mut fake = fake::Fake::of_rows();
+        let legend = |fake: &fake::Fake| Table::new(&fake.reported, &[]).legend();
+        let without_sd = "Where the paper prints no sd, \"agrees\" when they differ by at most half a unit of the last \
+            printed digit or, for GLMM, 0.0015 of the paper's number.";
+        assert!(legend(&fake).contains(without_sd), "{}", legend(&fake));
+        assert!(legend(&fake).ends_with(WITHOUT_DIRECTION));
+
+        fake.reported.columns.retain(|column| column.method != "glmm");
+        fake.reported.metrics.retain(|metric| metric.direction != Direction::None);
+        assert!(legend(&fake).ends_with(VERDICT_RULE), "{}", legend(&fake));
+    }
+
+    #[test]
+    fn without_a_direction_nothing_is_the_best() {
+        let fake = fake::Fake::of_rows();
+        let table = Table::new(&fake.reported, &fake.cells);
+        let marked = |metric: &str| {
+            let index = table.metrics.iter().position(|known| known.name == metric).unwrap();
+            let entries = || table.lines.iter().map(|line| &line.entries[index]);
+            (
+                entries().filter(|entry| entry.is_our_best).count(),
+                entries().filter(|entry| entry.is_papers_best).count(),
+            )
+        };
+        assert_eq!(marked("deviance"), (1, 1));
+        assert_eq!(marked("modedo"), (0, 0));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::{
     ReportInput, heading, notice,
-    summary::Summary,
-    table::{Entry, Line, Table, Verdict},
+    table::{Entry, Line, Table},
+    verdict::Verdict,
 };
 use crate::reported::Metric;
 
@@ -23,7 +23,7 @@ pub fn terminal(input: &ReportInput, width: u16, colour: bool) -> String {
     } else {
         grid.force_no_tty();
     }
-    grid.set_header([String::new()].into_iter().chain(table.metrics.iter().map(header)));
+    grid.set_header([String::new()].into_iter().chain(table.metrics.iter().map(Metric::heading)));
     for line in &table.lines {
         grid.add_row(ours(line, table.metrics));
         grid.add_row(paper(line, table.metrics));
@@ -48,10 +48,6 @@ pub fn terminal(input: &ReportInput, width: u16, colour: bool) -> String {
     text
 }
 
-fn header(metric: &Metric) -> String {
-    format!("{} {}", metric.label, metric.arrow())
-}
-
 fn ours(line: &Line, metrics: &[Metric]) -> Vec<Cell> {
     let mut cells = vec![Cell::new(line.label()).add_attribute(Attribute::Bold)];
     cells.extend(metrics.iter().zip(&line.entries).map(|(metric, entry)| our_cell(metric, entry)));
@@ -61,8 +57,8 @@ fn ours(line: &Line, metrics: &[Metric]) -> Vec<Cell> {
 fn our_cell(metric: &Metric, entry: &Entry) -> Cell {
     let text = match (entry.ours, entry.verdict) {
         (None, _) => "not yet".to_owned(),
-        (Some(ours), Verdict::NoReference) => mean_sd(metric, ours),
-        (Some(ours), verdict) => format!("{} {}", mean_sd(metric, ours), verdict.name()),
+        (Some(ours), Verdict::NoReference) => metric.format_with_sd(ours.mean, ours.sd),
+        (Some(ours), verdict) => format!("{} {}", metric.format_with_sd(ours.mean, ours.sd), verdict.name()),
     };
     let cell = if entry.is_our_best { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
     match entry.verdict {
@@ -82,17 +78,13 @@ fn paper(line: &Line, metrics: &[Metric]) -> Vec<Cell> {
     let cell = |text: String| Cell::new(text).add_attribute(Attribute::Dim).set_alignment(CellAlignment::Left);
     let mut cells = vec![cell(seeds)];
     cells.extend(metrics.iter().zip(&line.entries).map(|(metric, entry)| {
-        cell(entry.paper.map_or_else(String::new, |paper| {
-            format!("{} ({}) paper", metric.format(paper.mean), metric.format(paper.sd))
-        }))
+        cell(
+            entry
+                .paper
+                .map_or_else(String::new, |paper| format!("{} paper", metric.format_with_sd(paper.mean, paper.sd))),
+        )
     }));
     cells
-}
-
-/// `0.041 (0.011)`, or `0.041` of one seed.
-pub(super) fn mean_sd(metric: &Metric, summary: Summary) -> String {
-    let mean = metric.format(summary.mean);
-    summary.sd.map_or_else(|| mean.clone(), |sd| format!("{mean} ({})", metric.format(sd)))
 }
 
 /// Words in lines of at most `width` characters, those after the first behind `indent`.

@@ -31,10 +31,10 @@ impl Truth for Circle {
         Ok(Outcome { metrics, generated: some_points(&points, evaluate.n_points.unwrap_or_default()) })
     }
 
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated> {
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {
         let n = evaluate.n_points.unwrap_or_default().max(1);
         let every = (self.points.len() / n).max(1);
-        Ok(some_points(&self.points.iter().step_by(every).copied().collect::<Vec<_>>(), n))
+        Ok(Some(some_points(&self.points.iter().step_by(every).copied().collect::<Vec<_>>(), n)))
     }
 }
 

@@ -86,7 +86,7 @@ impl Truth for Copula {
     }
 
     /// The counts that the margin's law expects, so that they do not depend on the draw at hand.
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated> {
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {
         let Bins { low, high, bins } = bins(evaluate)?;
         #[expect(clippy::cast_precision_loss, reason = "few bins")]
         let edge = |k: usize| low + (high - low) * k as f64 / bins as f64;
@@ -99,7 +99,7 @@ impl Truth for Copula {
         let expected = |probability: f64| (probability * evaluate.n_generated as f64).round() as u64;
         let counts = (0..bins).map(|k| expected(self.margin.cdf(edge(k + 1)) - self.margin.cdf(edge(k)))).collect();
         let (below, above) = (expected(self.margin.cdf(low)), expected(1.0 - self.margin.cdf(high)));
-        Ok(Generated::Histogram { low, high, below, above, counts })
+        Ok(Some(Generated::Histogram { low, high, below, above, counts }))
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         assert!(outcome.metrics["ks"] < 0.0195 && outcome.metrics["wd"] < 0.08, "{:?}", outcome.metrics);
         // .0018 +- .0003 over draws.
         assert!(outcome.metrics["l1"] < 0.004 && outcome.metrics["l1_pairs"] < 0.004, "{:?}", outcome.metrics);
-        let Generated::Histogram { counts, above, .. } = copula.reference(&evaluate).unwrap() else { panic!() };
+        let Some(Generated::Histogram { counts, above, .. }) = copula.reference(&evaluate).unwrap() else { panic!() };
         let total = counts.iter().sum::<u64>() + above;
         assert!((9_980..=10_020).contains(&total), "{total}"); // Each bin is rounded.
     }

@@ -3,11 +3,12 @@
 mod circle;
 mod copula;
 mod signal;
+mod verbagg;
 
 use std::path::Path;
 
 use aais_distributions::Noise;
-use aais_models::{Architecture, LatentModel, Likelihood, Normal, Poisson};
+use aais_models::{Architecture, LatentModel, Likelihood, Logistic, Normal, Poisson};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
@@ -15,7 +16,7 @@ use ndarray::Array2;
 use crate::cell::{Generated, Outcome};
 use crate::config::{Bins, Config, Data, Evaluate};
 
-pub use copula::find as find_copula;
+pub use verbagg::{AnswerCell, Answers};
 
 /// A data set ready for training, with the truth to compare with.
 pub struct Prepared {
@@ -32,6 +33,7 @@ pub struct Prepared {
 enum Observation {
     Normal { variance: f64 },
     Poisson { n_fixed: usize },
+    Logistic,
 }
 
 /// What is known of a signal, and what follows for a sample of it.
@@ -39,8 +41,13 @@ trait Truth: Send + Sync {
     /// Numbers and a summary of a sample `(n, D)` that a model generated.
     fn judge(&self, generated: &[Vec<f64>], model: &LatentModel, evaluate: &Evaluate) -> Result<Outcome>;
 
-    /// The truth, summarized like a generated sample.
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated>;
+    /// The truth, summarized like a generated sample; none where it is not known.
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>>;
+
+    /// Answers of yes and no, where the data are such.
+    fn answers(&self) -> Option<&Answers> {
+        None
+    }
 }
 
 impl Prepared {
@@ -55,6 +62,7 @@ impl Prepared {
             Data::Mixture(settings) => signal::mixture(settings)?,
             Data::Circle(settings) => circle::prepare(settings)?,
             Data::Copula(settings) => copula::prepare(settings)?,
+            Data::VerbAgg {} => verbagg::prepare()?,
         };
         prepared.evaluate = evaluate;
         Ok(prepared)
@@ -88,6 +96,7 @@ impl Prepared {
         let likelihood: Box<dyn Likelihood> = match self.observation {
             Observation::Normal { variance } => Box::new(Normal { variance }),
             Observation::Poisson { n_fixed } => Box::new(Poisson { n_fixed }),
+            Observation::Logistic => Box::new(Logistic),
         };
         Ok(LatentModel::new(architecture, likelihood, &Noise::new(seed).fork("init"), device)?)
     }
@@ -103,12 +112,20 @@ impl Prepared {
         self.truth.judge(&wide, model, &self.evaluate)
     }
 
-    /// The truth, summarized like a generated sample.
+    /// The truth, summarized like a generated sample; none where it is not known.
     ///
     /// # Errors
     /// If the config says nothing of bins.
-    pub fn reference(&self) -> Result<Generated> {
+    pub fn reference(&self) -> Result<Option<Generated>> {
         self.truth.reference(&self.evaluate)
+    }
+
+    /// Answers of yes and no, for models that are fitted to them.
+    ///
+    /// # Errors
+    /// If the data are something else.
+    pub fn answers(&self) -> Result<&Answers> {
+        self.truth.answers().context("these data are no answers of yes and no")
     }
 }
 

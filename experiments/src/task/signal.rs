@@ -72,7 +72,7 @@ impl Truth for Signal {
         Ok(Outcome { metrics, generated: histogram(&sample, bins(evaluate)?) })
     }
 
-    fn reference(&self, evaluate: &Evaluate) -> Result<Generated> {
-        Ok(histogram(&self.values, bins(evaluate)?))
+    fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {
+        Ok(Some(histogram(&self.values, bins(evaluate)?)))
     }
 }
