@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use aais_datasets::{ColumnValues, Table, TableOptions, read_table};
 use aais_glmm::{
-    Approximation, BinomialLink, Categorical, Criterion, Data, DesignOptions, Family, Formula, Missing, Prepared,
-    Settings, fit,
+    Approximation, BinomialLink, Categorical, Criterion, Data, DesignOptions, Error, Family, Formula, Missing,
+    Prepared, Settings, fit,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::report::write_atomically;
@@ -146,9 +146,13 @@ impl Glmm {
         }
         let missing = if self.drop_missing { Missing::Drop } else { Missing::Refuse };
         let options = DesignOptions { missing, weights: self.weights.clone(), offset: self.offset.clone() };
-        formula.design(&data, &options).with_context(|| {
-            let hint = "; --drop-missing leaves rows with missing values out, --categorical makes numbers levels";
-            format!("{}{hint}", self.data.display())
+        formula.design(&data, &options).map_err(|error| {
+            let option = match error {
+                Error::Missing { .. } => " (here `--drop-missing`)",
+                Error::NotCategorical { .. } => " (here `--categorical COLUMN`)",
+                _ => "",
+            };
+            anyhow!("{}: {error}{option}", self.data.display())
         })
     }
 

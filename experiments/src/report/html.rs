@@ -80,7 +80,7 @@ fn row(table: &Table, line: &Line) -> String {
     };
     let mut html = format!("<tr{class}><th scope=\"row\">{}<small>{seeds}</small></th>", escaped(&line.label()));
     for (index, (metric, entry)) in table.metrics.iter().zip(&line.entries).enumerate() {
-        html += &ours(metric, entry);
+        html += &ours(metric, line, entry);
         if table.has_paper(index) {
             html += &papers(metric, entry);
         }
@@ -88,8 +88,8 @@ fn row(table: &Table, line: &Line) -> String {
     html + "</tr>\n"
 }
 
-fn ours(metric: &Metric, entry: &Entry) -> String {
-    let Some(ours) = entry.ours else { return "<td class=\"metric not-run\">not yet</td>".into() };
+fn ours(metric: &Metric, line: &Line, entry: &Entry) -> String {
+    let Some(ours) = entry.ours else { return format!("<td class=\"metric not-run\">{}</td>", line.absent()) };
     let mut html = format!("<td class=\"metric\">{}", number(metric, ours.mean, ours.sd, entry.is_our_best));
     if matches!(entry.verdict, Verdict::Better | Verdict::Agrees | Verdict::Differs) {
         let verdict = entry.verdict.name();

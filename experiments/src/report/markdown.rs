@@ -62,7 +62,7 @@ fn table_of(table: &Table) -> String {
 fn row(table: &Table, line: &Line) -> String {
     let mut text = format!("| {} | {} |", escaped(&line.label()), line.n_seeds);
     for (index, (metric, entry)) in table.metrics.iter().zip(&line.entries).enumerate() {
-        text += &format!(" {} |", ours(metric, entry));
+        text += &format!(" {} |", ours(metric, line, entry));
         if table.has_paper(index) {
             text += &format!(" {} |", entry.paper.map_or_else(String::new, |paper| papers(metric, paper, entry)));
         }
@@ -70,8 +70,8 @@ fn row(table: &Table, line: &Line) -> String {
     text + "\n"
 }
 
-fn ours(metric: &Metric, entry: &Entry) -> String {
-    let Some(ours) = entry.ours else { return "*not yet*".into() };
+fn ours(metric: &Metric, line: &Line, entry: &Entry) -> String {
+    let Some(ours) = entry.ours else { return format!("*{}*", line.absent()) };
     let numbers = metric.format_with_sd(ours.mean, ours.sd);
     let numbers = if entry.is_our_best { format!("**{numbers}**") } else { numbers };
     match entry.verdict {

@@ -127,6 +127,11 @@ fn line<'a>(column: &'a Column, metrics: &[Metric], cells: &[Cell]) -> Line<'a> 
 }
 
 impl Line<'_> {
+    /// In place of a number that there is not.
+    pub fn absent(&self) -> &'static str {
+        if self.n_seeds == 0 { "not yet" } else { "–" }
+    }
+
     /// The method as people read it.
     pub fn label(&self) -> String {
         if self.is_reduced { format!("{} (reduced)", self.column.label) } else { self.column.label.clone() }

@@ -50,13 +50,13 @@ pub fn terminal(input: &ReportInput, width: u16, colour: bool) -> String {
 
 fn ours(line: &Line, metrics: &[Metric]) -> Vec<Cell> {
     let mut cells = vec![Cell::new(line.label()).add_attribute(Attribute::Bold)];
-    cells.extend(metrics.iter().zip(&line.entries).map(|(metric, entry)| our_cell(metric, entry)));
+    cells.extend(metrics.iter().zip(&line.entries).map(|(metric, entry)| our_cell(metric, line, entry)));
     cells
 }
 
-fn our_cell(metric: &Metric, entry: &Entry) -> Cell {
+fn our_cell(metric: &Metric, line: &Line, entry: &Entry) -> Cell {
     let text = match (entry.ours, entry.verdict) {
-        (None, _) => "not yet".to_owned(),
+        (None, _) => line.absent().to_owned(),
         (Some(ours), Verdict::NoReference) => metric.format_with_sd(ours.mean, ours.sd),
         (Some(ours), verdict) => format!("{} {}", metric.format_with_sd(ours.mean, ours.sd), verdict.name()),
     };

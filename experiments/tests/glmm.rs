@@ -1,0 +1,126 @@
+//! `glmm`: a table of one's own, fitted and told, or refused with what to do.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use common::{Scratch, program, refuse, succeed};
+
+/// Eight groups of six rows; `y` rises with `x`, and groups differ.
+fn table() -> String {
+    let mut text = "y,x,g,n,yes,sex,late\n".to_owned();
+    for row in 0..48_u32 {
+        let (group, x) = (row / 6, f64::from(row % 6) / 2.0);
+        let y = 1.0 + 0.5 * x + 0.3 * f64::from(group % 4) + 0.1 * f64::from((row * row) % 7);
+        let count = (row * 7 + group * 3) % 5;
+        let yes = u32::from((row * row + row / 3) % 5 < 2);
+        let late = if row == 5 { "NA".to_owned() } else { count.to_string() };
+        text += &format!("{y},{x},{group},{count},{yes},{},{late}\n", ["f", "m"][row as usize % 2]);
+    }
+    text
+}
+
+fn glmm(scratch: &Scratch, formula: &str, options: &[&str]) -> Command {
+    let path = scratch.path("table.csv");
+    fs::write(&path, table()).unwrap();
+    let mut command = program(&["glmm", formula]);
+    command.arg(path).args(options);
+    command
+}
+
+fn json(formula: &str, options: &[&str]) -> Value {
+    let scratch = Scratch::new();
+    let mut command = glmm(&scratch, formula, options);
+    succeed(command.arg("--json").arg(scratch.path("fit.json")));
+    serde_json::from_str(&fs::read_to_string(scratch.path("fit.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_fit_is_told_and_written() {
+    let scratch = Scratch::new();
+    let mut command = glmm(&scratch, "y ~ x + (1 | g)", &["--reml"]);
+    let output = command.arg("--json").arg(scratch.path("fit.json")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("REML") && said.contains("(Intercept)"), "{said}");
+
+    let fit: Value = serde_json::from_str(&fs::read_to_string(scratch.path("fit.json")).unwrap()).unwrap();
+    let slope = &fit["fixed_effects"]["x"];
+    assert!((slope["estimate"].as_f64().unwrap() - 0.5).abs() < 0.1, "{slope}");
+    assert!(slope["se"].as_f64().unwrap() > 0.0 && slope["se_rx"].as_f64().unwrap() > 0.0);
+    let deviance = -2.0 * fit["log_likelihood"].as_f64().unwrap();
+    assert!((fit["deviance"].as_f64().unwrap() - deviance).abs() < 1e-9);
+    assert_eq!(fit["theta"].as_array().unwrap().len(), 1);
+    assert_eq!(fit["random_effects"]["g"]["n_levels"], 8);
+    assert!(fit["sigma"].as_f64().unwrap() > 0.0);
+    assert_eq!(fit["converged"], true);
+    assert!(fit["warnings"].as_array().unwrap().is_empty(), "{}", fit["warnings"]);
+    assert!(fit["seconds"].as_f64().unwrap() >= 0.0);
+}
+
+#[test]
+fn every_family_and_link_fits() {
+    for (formula, options) in [
+        ("yes ~ x + (1 | g)", vec!["--family", "binomial"]),
+        ("yes ~ x + (1 | g)", vec!["--family", "binomial", "--link", "probit"]),
+        ("yes ~ x + (1 | g)", vec!["--family", "binomial", "--link", "cloglog", "--nagq", "0"]),
+        ("yes ~ sex + (1 | g)", vec!["--family", "binomial", "--nagq", "9", "--reference", "sex=m"]),
+        ("n ~ x + (1 | g)", vec!["--family", "poisson", "--categorical", "g"]),
+        ("n ~ x + (1 | g)", vec!["--family", "negative-binomial"]),
+        ("y ~ x + (1 | g)", vec!["--family", "gamma"]),
+        ("y ~ x + (1 + x || g)", vec!["--offset", "x"]),
+    ] {
+        let fit = json(formula, &options);
+        assert!(fit["log_likelihood"].as_f64().unwrap().is_finite(), "{options:?}");
+    }
+    let reference = json("yes ~ sex + (1 | g)", &["--family", "binomial", "--reference", "sex=m"]);
+    assert!(reference["fixed_effects"]["sexf"].is_object());
+}
+
+#[test]
+fn dropped_rows_are_counted() {
+    let fit = json("late ~ x + (1 | g)", &["--family", "poisson", "--drop-missing"]);
+    assert_eq!(fit["n_rows"], 47);
+    let warnings = fit["warnings"].to_string();
+    assert!(warnings.contains("1 of 48 rows are left out: missing values, 1 in `late`"), "{warnings}");
+}
+
+/// Refused with exit code 2, these words, and no file.
+fn refuse_glmm(formula: &str, options: &[&str], words: &[&str]) {
+    let scratch = Scratch::new();
+    let mut command = glmm(&scratch, formula, options);
+    command.arg("--json").arg(scratch.path("fit.json"));
+    refuse(&mut command, words);
+    assert!(!scratch.path("fit.json").exists());
+}
+
+#[test]
+fn mistakes_are_told_with_what_to_do() {
+    refuse_glmm("y ~ x + (1 | g", &[], &["character 15 of the formula", "^"]);
+    refuse_glmm("y ~ sexx + (1 | g)", &[], &["table.csv", "unknown column `sexx`", "did you mean `sex`?"]);
+    refuse_glmm("late ~ x + (1 | g)", &[], &["1 of 48", "`late`", "--drop-missing"]);
+    refuse_glmm("y ~ x + (1 | x)", &[], &["`x`", "--categorical COLUMN"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--family", "binomial"], &["row", "got 1"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--family", "poisson"], &["row", "got 1"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--link", "probit"], &["--link is for --family binomial"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--nagq", "9"], &["--nagq is for other families"]);
+    refuse_glmm("n ~ x + (1 | g)", &["--family", "poisson", "--reml"], &["--reml is for --family gaussian"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--reference", "sex"], &["COLUMN=LEVEL"]);
+    refuse_glmm("y ~ sex + (1 | g)", &["--reference", "sex=d"], &["unknown level `d`", "`f`"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--weights", "w"], &["unknown column `w`"]);
+}
+
+#[test]
+fn a_table_that_is_none_is_refused_with_its_line() {
+    let scratch = Scratch::new();
+    let path = scratch.path("ragged.csv");
+    fs::write(&path, "y,x\n1,2\n3\n").unwrap();
+    let mut command = program(&["glmm", "y ~ x"]);
+    refuse(command.arg(&path), &["ragged.csv", "line 3", "expected 2 cells"]);
+    let mut command = program(&["glmm", "y ~ x"]);
+    refuse(command.arg(scratch.path("absent.csv")), &["cannot read", "absent.csv"]);
+}
