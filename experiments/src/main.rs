@@ -77,6 +77,15 @@ enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Fits of mixed models
+    Glmm {
+        /// An Rscript with lme4, whose fits of the same models are timed in the same run
+        #[arg(long)]
+        peer: Option<PathBuf>,
+        /// JSON lines instead of a table
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]
@@ -170,9 +179,13 @@ fn run(command: Command) -> Result<ExitCode> {
             glmm.run()?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Bench { what: Bench::Glmm { peer, json } } => {
+            print_fits(&bench::glmm::glmm(peer.as_deref())?, json)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench { what: Bench::Step { task, threads, peer, json } } => {
             use_threads(threads)?;
-            print_steps(&bench::step(task.as_deref(), threads, peer.as_deref())?, json)?;
+            print_steps(&bench::step::step(task.as_deref(), threads, peer.as_deref())?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -215,7 +228,7 @@ fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>)
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_steps(steps: &[bench::StepTime], json: bool) -> Result<()> {
+fn print_steps(steps: &[bench::step::StepTime], json: bool) -> Result<()> {
     if json {
         for step in steps {
             println!("{}", serde_json::to_string(step)?);
@@ -235,6 +248,30 @@ fn print_steps(steps: &[bench::StepTime], json: bool) -> Result<()> {
         println!(
             "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {peer:>11} {ratio:>8}",
             s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
+        );
+    }
+    Ok(())
+}
+
+fn print_fits(fits: &[bench::glmm::FitTime], json: bool) -> Result<()> {
+    if json {
+        for fit in fits {
+            println!("{}", serde_json::to_string(fit)?);
+        }
+        return Ok(());
+    }
+    println!(
+        "{:48} {:>7} {:>9} {:>6} {:>14} {:>8} {:>8} {:>6} {:>14}",
+        "model", "rows", "ms", "evals", "log-likelihood", "peak MB", "lme4 s", "ratio", "log-likelihood"
+    );
+    for f in fits {
+        let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
+        let (peak, peer) = (number(f.peak_megabytes, 0), number(f.peer_seconds, 2));
+        let ratio = number(f.peer_seconds.map(|peer| peer / f.seconds), 0);
+        let (ms, ours, theirs) = (1e3 * f.seconds, f.log_likelihood, number(f.peer_log_likelihood, 4));
+        println!(
+            "{:48} {:>7} {ms:>9.2} {:>6} {ours:>14.4} {peak:>8} {peer:>8} {ratio:>6} {theirs:>14}",
+            f.model, f.rows, f.evaluations
         );
     }
     Ok(())

@@ -21,6 +21,19 @@ pub struct Bench {
 enum Piece {
     /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step(Step),
+    /// Fits of mixed models
+    Glmm(Glmm),
+}
+
+#[derive(Args)]
+struct Glmm {
+    /// An Rscript with lme4, to time its fits of the same models in the same run
+    #[arg(long, value_name = "RSCRIPT")]
+    peer: Option<PathBuf>,
+
+    /// Print JSON for programs
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -45,8 +58,24 @@ struct Step {
 impl Bench {
     /// Hands over to the experiments binary.
     pub fn run(self) -> Result<ExitCode> {
-        let Piece::Step(step) = &self.piece;
-        experiments::hand_over(experiments::command(Profile::Release, Device::Cpu, step.arguments()))
+        let arguments = match &self.piece {
+            Piece::Step(step) => step.arguments(),
+            Piece::Glmm(glmm) => glmm.arguments(),
+        };
+        experiments::hand_over(experiments::command(Profile::Release, Device::Cpu, arguments))
+    }
+}
+
+impl Glmm {
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["bench".into(), "glmm".into()];
+        if let Some(peer) = &self.peer {
+            arguments.extend(["--peer".into(), peer.into()]);
+        }
+        if self.json {
+            arguments.push("--json".into());
+        }
+        arguments
     }
 }
 
@@ -79,5 +108,8 @@ mod tests {
         let step = Step { task: Some("exp".into()), threads: NonZero::new(2), peer, json: true };
         let expected = ["bench", "step", "--task", "exp", "--threads", "2", "--peer", "python3", "--json"];
         assert_eq!(step.arguments(), expected);
+
+        let glmm = Glmm { peer: Some("Rscript".into()), json: true };
+        assert_eq!(glmm.arguments(), ["bench", "glmm", "--peer", "Rscript", "--json"]);
     }
 }

@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 const PEER_STEPS: usize = 30;
 
 /// The peer's program.
-const PEER: &str = include_str!("../peers/step.py");
+const PEER: &str = include_str!("../../peers/step.py");
 
 /// One measured training step.
 #[derive(Debug, Serialize)]
