@@ -171,7 +171,10 @@ impl Glmm {
 }
 
 /// The columns of a table as the engine takes them.
-fn columns(table: Table) -> Result<Data> {
+///
+/// # Errors
+/// If two have one name, or lengths differ.
+pub(crate) fn columns(table: Table) -> Result<Data> {
     let mut data = Data::new();
     for column in table.columns {
         data = match column.values {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aais_datasets::{ColumnValues, verbagg};
+use aais_datasets::verbagg;
 use aais_glmm::{Categorical, Data, DesignOptions, Formula};
 use aais_models::LatentModel;
 use anyhow::Result;
@@ -12,6 +12,7 @@ use super::{Observation, Prepared, Truth};
 use crate::cell::{Generated, Outcome, Rows};
 use crate::config::Evaluate;
 use crate::fits::measures;
+use crate::glmm::columns;
 
 /// The covariates of Eq. 28.
 const FORMULA: &str = "r2 ~ situ + btype + mode";
@@ -42,7 +43,7 @@ impl Answers {
     /// # Errors
     /// If its columns are not those of the paper's model.
     pub fn new() -> Result<Self> {
-        let design = Formula::parse(FORMULA)?.design(&columns()?, &DesignOptions::default())?.design;
+        let design = Formula::parse(FORMULA)?.design(&columns(verbagg())?, &DesignOptions::default())?.design;
         let names = design.fixed_names.iter().map(|name| name.trim_matches(['(', ')']).to_lowercase()).collect();
         let (mut cells, mut cell_of_row): (Vec<AnswerCell>, Vec<usize>) = (Vec::new(), Vec::new());
         for (row, outcome) in design.fixed.rows().into_iter().zip(&design.response.values) {
@@ -66,7 +67,7 @@ impl Answers {
     pub fn data(&self) -> Result<Data> {
         #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
         let rows: Vec<f64> = (0..self.outcomes.len()).map(|row| row as f64).collect();
-        Ok(columns()?.with("obs", Categorical::from_numbers(&rows))?)
+        Ok(columns(verbagg())?.with("obs", Categorical::from_numbers(&rows))?)
     }
 
     /// `intercept`, `situself`, `btypescold`, `btypeshout`, `modedo`.
@@ -88,17 +89,6 @@ impl Answers {
     pub fn cell_of_row(&self) -> &[usize] {
         &self.cell_of_row
     }
-}
-
-fn columns() -> Result<Data> {
-    let mut data = Data::new();
-    for column in verbagg().columns {
-        data = match column.values {
-            ColumnValues::Numbers(values) => data.with(&column.name, values)?,
-            ColumnValues::Text(text) => data.with(&column.name, Categorical::from_codes(&text.levels, text.codes)?)?,
-        };
-    }
-    Ok(data)
 }
 
 pub(super) fn prepare() -> Result<Prepared> {
