@@ -60,8 +60,11 @@ class Model(nn.Module):
 
     def log_likelihood(self, x, signal):
         n_fixed = task["fixed_effects"]
-        if not n_fixed:
+        if task["likelihood"] == "normal":
             return -0.5 * ((x - signal) ** 2).sum(-1) / task["variance"]
+        if task["likelihood"] == "logistic":
+            log_odds = (x[..., :-1] * signal).sum(-1)
+            return x[..., -1] * log_odds - nn.functional.softplus(log_odds)
         fixed, random, count = x[..., :n_fixed], x[..., n_fixed:-1], x[..., -1]
         log_rate = (fixed @ self.beta + (random * signal).sum(-1)).clamp(-10, 10)
         return count * log_rate - log_rate.exp() - torch.lgamma(count + 1)
@@ -82,8 +85,10 @@ class Model(nn.Module):
 model = Model()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 x = torch.randn(rows, 1, task["observed"])
-if task["fixed_effects"]:
+if task["likelihood"] == "poisson":
     x = torch.cat([0.2 * x[..., :-1], torch.poisson(torch.ones(rows, 1, 1))], -1)
+if task["likelihood"] == "logistic":
+    x = (x > 0).float()
 
 times = []
 for _ in range(3 + task["steps"]):

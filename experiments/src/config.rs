@@ -91,6 +91,9 @@ pub struct Train {
     pub weight_decay: f32,
     /// Rate of the parameters' exponential average; `0` for none.
     pub average_rate: f32,
+    /// Equal rows of a batch are visited once, with their count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub join_equal_rows: bool,
 }
 
 impl Train {
@@ -101,6 +104,7 @@ impl Train {
             learning_rate: self.learning_rate,
             weight_decay: self.weight_decay,
             average_rate: self.average_rate,
+            join_equal_rows: self.join_equal_rows,
         }
     }
 }
@@ -313,6 +317,7 @@ impl Config {
             learning_rate: own.learning_rate.unwrap_or(self.train.learning_rate),
             weight_decay: own.weight_decay.unwrap_or(self.train.weight_decay),
             average_rate: own.average_rate.unwrap_or(self.train.average_rate),
+            join_equal_rows: self.train.join_equal_rows,
         }
     }
 

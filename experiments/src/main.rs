@@ -64,7 +64,7 @@ enum Command {
 enum Bench {
     /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step {
-        /// exp, mix, copula or circle; all if left out
+        /// exp, mix, copula, verbagg or circle; all if left out
         #[arg(long)]
         task: Option<String>,
         /// Threads of the fused operations

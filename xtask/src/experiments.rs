@@ -29,6 +29,8 @@ pub enum Target {
     Figure3,
     /// Histograms of the signals of table 4; comes with it
     Figure4,
+    /// Random effects that AAIS learns for table 7; comes with it
+    Figure7,
     /// Random effects of the mixed model of table 7; comes with it
     Figure8,
     /// All of the above
@@ -42,7 +44,7 @@ impl Target {
             Target::Table2 | Target::Figure2 => "table2",
             Target::Table3 | Target::Figure3 => "table3",
             Target::Table4 | Target::Figure4 => "table4",
-            Target::Table7 | Target::Figure8 => "table7",
+            Target::Table7 | Target::Figure7 | Target::Figure8 => "table7",
             Target::Table9 => "table9",
             Target::Figure1 => "figure1",
             Target::All => "all",

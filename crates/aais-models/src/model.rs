@@ -20,6 +20,20 @@ pub struct Batch {
     pub observed: Tensor,
     /// Their positions in the data set.
     pub rows: Vec<usize>,
+    /// How many equal rows of the data set each stands for, `(B,)`; one each if none.
+    pub counts: Option<Tensor>,
+}
+
+impl Batch {
+    /// The mean over the rows that the batch stands for: `(B,)` or `(B, M)` to a scalar.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn mean(&self, values: &Tensor) -> Result<Tensor> {
+        let Some(counts) = &self.counts else { return values.mean_all() };
+        let by_row = if values.rank() == 1 { values.clone() } else { values.mean(1)? };
+        (by_row * counts)?.sum_all()? / f64::from(counts.sum_all()?.to_scalar::<f32>()?)
+    }
 }
 
 /// Everything a model learns, in the order of each network's [`MlpSpec`](aais_kernels::MlpSpec).

@@ -34,12 +34,12 @@ impl Loss {
         Self { value, diagnostics: Vec::new() }
     }
 
-    /// Adds the mean of a tensor over the batch.
+    /// Adds the mean of a tensor over a batch.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn with(self, name: &'static str, values: &Tensor) -> Result<Self> {
-        let mean = values.detach().mean_all()?.to_scalar::<f32>()?;
+    pub fn with(self, name: &'static str, batch: &Batch, values: &Tensor) -> Result<Self> {
+        let mean = batch.mean(&values.detach())?.to_scalar::<f32>()?;
         Ok(self.with_value(name, f64::from(mean)))
     }
 

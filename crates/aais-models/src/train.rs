@@ -33,6 +33,11 @@ pub struct TrainSettings {
     ///
     /// Until `1 / rate` steps are done the average is the plain mean, so that it does not remember the initialization.
     pub average_rate: f32,
+    /// Whether equal rows of a batch are visited once, with their count, instead of each by itself.
+    ///
+    /// The expected gradient is the same, for every row has the same law. A row that repeats has fewer samples in all.
+    #[serde(default)]
+    pub join_equal_rows: bool,
 }
 
 impl TrainSettings {
@@ -61,6 +66,8 @@ pub struct Trainer {
     adam: Adam,
     decay_masks: Vec<Vec<bool>>,
     average: Option<Vec<Vec<f32>>>,
+    /// For each row the first one that is equal to it, where equal rows are joined.
+    first_equal: Option<Vec<usize>>,
     epoch: usize,
 }
 
@@ -90,7 +97,9 @@ impl Trainer {
         let lengths: Vec<usize> = parameters.iter().map(Vec::len).collect();
         let average = (settings.average_rate > 0.0).then_some(parameters);
         let decay_masks = model.decay_masks();
-        Ok(Self { adam: Adam::new(&lengths), decay_masks, average, epoch: 0, model, objective, settings, noise, data })
+        let first_equal = if settings.join_equal_rows { Some(first_equal(&data)?) } else { None };
+        let adam = Adam::new(&lengths);
+        Ok(Self { adam, decay_masks, average, first_equal, epoch: 0, model, objective, settings, noise, data })
     }
 
     /// Epochs finished.
@@ -142,9 +151,7 @@ impl Trainer {
 
     /// One batch forward and backward and one step of the optimizer on everything; returns loss and diagnostics. Deviation 5.
     fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
-        let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
-        let index = Tensor::from_vec(index, rows.len(), self.data.device())?;
-        let batch = Batch { observed: self.data.index_select(&index, 0)?, rows: rows.to_vec() };
+        let batch = self.batch(rows)?;
         let mut noise = self.noise.fork("samples").at(self.epoch, step);
         let progress = Progress { epoch: self.epoch, step };
         let loss = self.objective.loss(&self.model, &mut Step { batch: &batch, noise: &mut noise, progress })?;
@@ -193,6 +200,24 @@ impl Trainer {
 
         let diagnostics = loss.diagnostics.into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
+    }
+
+    /// These rows, or those of them that differ with their counts.
+    fn batch(&self, rows: &[usize]) -> Result<Batch> {
+        let device = self.data.device();
+        let (rows, counts) = match &self.first_equal {
+            None => (rows.to_vec(), None),
+            Some(first_equal) => {
+                let mut counts: BTreeMap<usize, f32> = BTreeMap::new();
+                rows.iter().for_each(|&row| *counts.entry(first_equal[row]).or_default() += 1.0);
+                let (rows, counts): (Vec<usize>, Vec<f32>) = counts.into_iter().unzip();
+                let n = rows.len();
+                (rows, Some(Tensor::from_vec(counts, n, device)?))
+            }
+        };
+        let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
+        let index = Tensor::from_vec(index, rows.len(), device)?;
+        Ok(Batch { observed: self.data.index_select(&index, 0)?, rows, counts })
     }
 
     /// Everything that the rest of the training depends on; `fingerprint` and `note` are the caller's.
@@ -246,8 +271,16 @@ impl Trainer {
     }
 }
 
+/// For each row of `(N, D)` the first one with the same bits.
+fn first_equal(data: &Tensor) -> Result<Vec<usize>> {
+    let mut first: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
+    let rows = data.to_vec2::<f32>()?;
+    let bits = rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>());
+    Ok(bits.enumerate().map(|(row, bits)| *first.entry(bits).or_insert(row)).collect())
+}
+
 fn check(settings: &TrainSettings) -> Result<()> {
-    let TrainSettings { batch_size, learning_rate, weight_decay, average_rate } = *settings;
+    let TrainSettings { batch_size, learning_rate, weight_decay, average_rate, .. } = *settings;
     require(batch_size > 0, "batch_size", "at least 1", batch_size)?;
     let is_rate = learning_rate.is_finite() && learning_rate > 0.0;
     require(is_rate, "learning_rate", "a positive number", learning_rate)?;

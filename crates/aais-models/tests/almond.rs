@@ -58,7 +58,7 @@ fn chains_follow_their_rows() {
     let model = model(0.3, 0.1, -0.5);
     let both = batch();
     let order = Tensor::new(&[1u32, 0], both.observed.device()).unwrap();
-    let swapped = Batch { observed: both.observed.index_select(&order, 0).unwrap(), rows: vec![1, 0] };
+    let swapped = Batch { observed: both.observed.index_select(&order, 0).unwrap(), rows: vec![1, 0], counts: None };
     let mut almond = almond(3, 1e-30);
     visit(&mut almond, &model, &both, 3);
     let began = almond.chains.clone();
@@ -72,7 +72,13 @@ fn chains_follow_their_rows() {
 #[test]
 fn stages_have_their_optimizers() {
     let almond = almond(3, 0.01);
-    let settings = TrainSettings { batch_size: 2, learning_rate: 0.08, weight_decay: 0.0, average_rate: 0.0 };
+    let settings = TrainSettings {
+        batch_size: 2,
+        learning_rate: 0.08,
+        weight_decay: 0.0,
+        average_rate: 0.0,
+        join_equal_rows: false,
+    };
     let rule = |epoch| almond.update(Progress { epoch, step: 0 }, &settings).rule;
     let descent = |learning_rate| Rule::Sgd(SgdSettings { learning_rate, momentum: 0.1, weight_decay: 0.001 });
     assert_eq!([rule(0), rule(2), rule(3), rule(4)], [Rule::Adam(settings.adam()); 4]);
@@ -83,7 +89,13 @@ fn stages_have_their_optimizers() {
 
 #[test]
 fn the_encoder_rests_while_the_chains_run() {
-    let settings = TrainSettings { batch_size: 1, learning_rate: 0.01, weight_decay: 0.0, average_rate: 0.0 };
+    let settings = TrainSettings {
+        batch_size: 1,
+        learning_rate: 0.01,
+        weight_decay: 0.0,
+        average_rate: 0.0,
+        join_equal_rows: false,
+    };
     let noise = Noise::new(1).fork("train");
     let model = model(0.3, 0.1, -0.5);
     let mut trainer = Trainer::new(model, Box::new(almond(5, 0.01)), settings, batch().observed, noise).unwrap();

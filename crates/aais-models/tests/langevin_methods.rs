@@ -44,7 +44,7 @@ fn amcvae(n_samples: usize) -> Amcvae {
 
 fn first_row() -> Batch {
     let both = batch();
-    Batch { observed: both.observed.narrow(0, 0, 1).unwrap(), rows: vec![0] }
+    Batch { observed: both.observed.narrow(0, 0, 1).unwrap(), rows: vec![0], counts: None }
 }
 
 /// The bound and the gradients of encoder and decoder, at the same noise for the same seed.

@@ -6,7 +6,7 @@ use aais_models::methods::{Aais, Adaptation, Almond, Amcvae, Carried, Iwae, Iwae
 use aais_models::{
     Architecture, Checkpoint, Error, LatentModel, Normal, Objective, Progress, Schedule, Step, TrainSettings, Trainer,
 };
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 const N_ROWS: usize = 70;
 
@@ -75,7 +75,7 @@ fn data(width: usize) -> Tensor {
 }
 
 fn settings() -> TrainSettings {
-    TrainSettings { batch_size: 32, learning_rate: 1e-3, weight_decay: 0.1, average_rate: 0.01 }
+    TrainSettings { batch_size: 32, learning_rate: 1e-3, weight_decay: 0.1, average_rate: 0.01, join_equal_rows: false }
 }
 
 fn trainer(objective: Box<dyn Objective>) -> Trainer {
@@ -91,7 +91,7 @@ fn losses_are_finite_and_reach_every_network() {
     for architecture in ["circle", "mix"] {
         let model = model(architecture);
         let observed = data(model.architecture().observed);
-        let batch = aais_models::Batch { observed, rows: (0..N_ROWS).collect() };
+        let batch = aais_models::Batch { observed, rows: (0..N_ROWS).collect(), counts: None };
         for (name, mut objective) in methods() {
             let step = |seed| (Noise::new(seed), Progress { epoch: 1, step: 0 });
             let (mut noise, progress) = step(3);
@@ -226,4 +226,47 @@ fn threads_do_not_change_a_bit() {
         })
     };
     assert_eq!(train(1), train(3));
+}
+
+/// Rows that repeat, as covariates of designed experiments do: six of three kinds.
+fn repeating() -> Tensor {
+    let values = [0.3f32, -1.2, 0.3, 0.3, 2.0, -1.2];
+    Tensor::from_vec(values.to_vec(), (6, 1), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn equal_rows_joined_have_the_mean_of_rows_apart() {
+    let values = Tensor::new(&[1.0f32, 5.0, 3.0], &Device::Cpu).unwrap();
+    let counts = Some(Tensor::new(&[3.0f32, 2.0, 1.0], &Device::Cpu).unwrap());
+    let observed = Tensor::zeros((3, 1), DType::F32, &Device::Cpu).unwrap();
+    let batch = aais_models::Batch { observed, rows: vec![0, 1, 4], counts };
+    assert_eq!(batch.mean(&values).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
+    let by_sample = Tensor::new(&[[0.0f32, 2.0], [5.0, 5.0], [2.0, 4.0]], &Device::Cpu).unwrap();
+    assert_eq!(batch.mean(&by_sample).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
+}
+
+/// The estimate of a gradient is the same on average: losses of many single steps agree within their noise.
+#[test]
+fn equal_rows_joined_have_the_expected_loss_of_rows_apart() {
+    let mean = |join_equal_rows: bool| {
+        let losses: Vec<f64> = (0..400)
+            .map(|seed| {
+                let settings = TrainSettings { batch_size: 6, join_equal_rows, ..settings() };
+                // One model, and noise of its own for each run.
+                let model = model("exp");
+                let method = Box::new(Vae { n_samples: 20, beta: Schedule::Constant(1.0) });
+                let noise = Noise::new(100 + seed).fork("train");
+                let mut trainer = Trainer::new(model, method, settings, repeating(), noise).unwrap();
+                trainer.run_epoch().unwrap().values["loss"]
+            })
+            .collect();
+        let n = losses.len() as f64;
+        let mean = losses.iter().sum::<f64>() / n;
+        let variance = losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (mean, variance / n)
+    };
+    let ((apart, apart_error), (joined, joined_error)) = (mean(false), mean(true));
+    let error = (apart_error + joined_error).sqrt();
+    assert!((apart - joined).abs() < 4.0 * error, "{apart} {joined} +- {error}");
+    assert!(error < 0.02 * apart.abs(), "the error {error} is too large to see anything");
 }

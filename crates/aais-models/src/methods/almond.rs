@@ -76,7 +76,7 @@ impl Almond {
                     Tensor::from_vec(states.copied().collect::<Vec<_>>(), (n, self.n_samples, latent), device)?
                 }
             };
-            let batch = Batch { observed: step.batch.observed.narrow(0, start, n)?.contiguous()?, rows };
+            let batch = Batch { observed: step.batch.observed.narrow(0, start, n)?.contiguous()?, rows, counts: None };
             let joint = model.joint(&batch).frozen();
             for _ in 0..self.n_steps {
                 z = ula(&z, &joint.score(&z)?, &step_size, step.noise)?.z;
@@ -103,7 +103,7 @@ impl Objective for Almond {
         };
         let z = self.sample(model, step, epoch)?;
         let reconstruction = model.joint(step.batch).log_likelihood(&z)?.mean(1)?;
-        Loss::new(reconstruction.mean_all()?.neg()?).with("reconstruction", &reconstruction)
+        Loss::new(step.batch.mean(&reconstruction)?.neg()?).with("reconstruction", step.batch, &reconstruction)
     }
 
     fn check(&self, epochs: usize) -> crate::Result<()> {

@@ -74,9 +74,9 @@ impl Objective for Amcvae {
 
         #[expect(clippy::cast_precision_loss, reason = "only the first epochs matter")]
         let share = if self.score_annealing { (0.1 * step.progress.epoch as f64).min(1.0) } else { 1.0 };
-        let score_function = (advantage(&log_weights.detach())? * log_decisions)?.mean_all()?;
-        let loss = (log_weights.mean_all()? + (score_function * share)?)?.neg()?;
-        Loss::new(loss).with_value("acceptance", transitions.mean_acceptance()).with("bound", &log_weights)
+        let score_function = step.batch.mean(&(advantage(&log_weights.detach())? * log_decisions)?)?;
+        let loss = (step.batch.mean(&log_weights)? + (score_function * share)?)?.neg()?;
+        Loss::new(loss).with_value("acceptance", transitions.mean_acceptance()).with("bound", step.batch, &log_weights)
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {

@@ -44,15 +44,13 @@ impl Objective for Iwae {
 
         // Its gradient is the bound's: sum_i w_i d log w_i with the normalized weights w_i held fixed.
         let weights = weights(&log_weights.detach(), 1.0)?;
-        let loss = self_normalized(&weights, &log_weights)?.mean_all()?.neg()?;
+        let loss = step.batch.mean(&self_normalized(&weights, &log_weights)?)?.neg()?;
 
-        let bound = iwae_bound(&log_weights.detach())?;
-        let bound_mean = f64::from(bound.mean_all()?.to_scalar::<f32>()?);
         Loss::new(loss)
-            .with_value("bound", bound_mean)
-            .with("reconstruction", &self_normalized(&weights, &log_likelihood.detach())?)?
-            .with("kl", &proposal.frozen().kl_to_standard_normal()?)?
-            .with("ess", &effective_sample_size(&weights)?)
+            .with("bound", step.batch, &iwae_bound(&log_weights.detach())?)?
+            .with("reconstruction", step.batch, &self_normalized(&weights, &log_likelihood.detach())?)?
+            .with("kl", step.batch, &proposal.frozen().kl_to_standard_normal()?)?
+            .with("ess", step.batch, &effective_sample_size(&weights)?)
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {

@@ -79,11 +79,11 @@ impl Objective for Lmcvae {
         let log_weights = (log_weights + point.log_end)?;
 
         let weights = weights(&log_weights.detach(), 1.0)?;
-        let loss = self_normalized(&weights, &log_weights)?.mean_all()?.neg()?;
+        let loss = step.batch.mean(&self_normalized(&weights, &log_weights)?)?.neg()?;
         Loss::new(loss)
             .with_value("acceptance", transitions.mean_acceptance())
-            .with("bound", &iwae_bound(&log_weights.detach())?)?
-            .with("ess", &effective_sample_size(&weights)?)
+            .with("bound", step.batch, &iwae_bound(&log_weights.detach())?)?
+            .with("ess", step.batch, &effective_sample_size(&weights)?)
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {

@@ -27,8 +27,8 @@ impl Objective for Vae {
         let reconstruction = model.joint(step.batch).log_likelihood(&z)?.mean(1)?; // Eq. 4
         let kl = proposal.kl_to_standard_normal()?; // Eq. 5
 
-        let loss = ((&kl * self.beta.at(step.progress))? - &reconstruction)?.mean_all()?; // -Eq. 3
-        Loss::new(loss).with("reconstruction", &reconstruction)?.with("kl", &kl)
+        let loss = step.batch.mean(&((&kl * self.beta.at(step.progress))? - &reconstruction)?)?; // -Eq. 3
+        Loss::new(loss).with("reconstruction", step.batch, &reconstruction)?.with("kl", step.batch, &kl)
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {
