@@ -335,7 +335,11 @@ impl Config {
     /// If a setting cannot be written as JSON.
     pub fn hash(&self, method: &Method) -> Result<String> {
         let train = self.train_of(method);
-        let text = serde_json::to_string(&(&self.architecture, &self.data, &train, &self.evaluate, method))?;
+        let text = if method.is_fitted() {
+            serde_json::to_string(&(&self.data, method))?
+        } else {
+            serde_json::to_string(&(&self.architecture, &self.data, &train, &self.evaluate, method))?
+        };
         Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }

@@ -17,8 +17,14 @@ const STEPS: usize = 160;
 /// One row of data: group, a number, a level of three, and what draws its response.
 type Row = (usize, f64, usize, f64);
 
-/// A fixed part, and its columns by hand.
-const FIXED: [(&str, fn(&Row) -> Vec<f64>); 5] = [
+/// The columns of a part by hand.
+type Columns = fn(&Row) -> Vec<f64>;
+
+/// Entries of `theta` by row and column of the factor.
+type Places = &'static [(usize, usize)];
+
+/// A fixed part, and its columns.
+const FIXED: [(&str, Columns); 5] = [
     ("1", |_| vec![1.0]),
     ("x", |row| vec![1.0, row.1]),
     ("0 + x", |row| vec![row.1]),
@@ -29,8 +35,8 @@ const FIXED: [(&str, fn(&Row) -> Vec<f64>); 5] = [
     }),
 ];
 
-/// A random part of one or two effects, its columns, and the entries of `theta` by row and column of the factor.
-const RANDOM: [(&str, fn(&Row) -> Vec<f64>, &[(usize, usize)]); 4] = [
+/// A random part of one or two effects, its columns, and its entries of `theta`.
+const RANDOM: [(&str, Columns, Places); 4] = [
     ("(1 | g)", |_| vec![1.0], &[(0, 0)]),
     ("(0 + x | g)", |row| vec![row.1], &[(0, 0)]),
     ("(x | g)", |row| vec![1.0, row.1], &[(0, 0), (1, 0), (1, 1)]),
@@ -65,9 +71,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn brute_force(
     family: Family,
     rows: &[Row],
-    fixed: fn(&Row) -> Vec<f64>,
-    random: fn(&Row) -> Vec<f64>,
-    places: &[(usize, usize)],
+    fixed: Columns,
+    random: Columns,
+    places: Places,
     (theta, beta): (&[f64], &[f64]),
 ) -> f64 {
     let grid: Vec<f64> = (0..=STEPS).map(|k| -8.0 + 16.0 * k as f64 / STEPS as f64).collect();
