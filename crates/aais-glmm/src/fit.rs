@@ -113,6 +113,18 @@ impl Fit {
         self.fixed_covariance_given_theta.diag().iter().map(|variance| variance.sqrt()).collect()
     }
 
+    /// Refuses a design with other rows, fixed effects or random terms than the fit's.
+    pub(crate) fn check_design(&self, design: &Design, asked: &'static str) -> Result<()> {
+        let terms = design.random.iter().map(|term| (&term.group, &term.levels, &term.effect_names));
+        let own = self.random.iter().map(|term| (&term.group, &term.levels, &term.effect_names));
+        let same = design.fixed_names == self.fixed_names && terms.eq(own);
+        if same && design.fixed.nrows() == self.fitted.len() {
+            return Ok(());
+        }
+        let reason = "the design has other rows, fixed effects or random terms than the one that was fitted".into();
+        Err(Error::Unavailable { asked, reason })
+    }
+
     /// The point that the fit ended at, for [`crate::deviance`].
     pub fn parameters(&self) -> Parameters {
         Parameters { theta: self.theta.clone(), fixed: self.fixed.clone(), dispersion: self.dispersion.parameter() }

@@ -50,7 +50,7 @@ pub(crate) struct LaplaceStage<'a, 'p> {
 }
 
 impl LaplaceStage<'_, '_> {
-    fn unpack(&self, vector: &[f64]) -> Point {
+    pub(crate) fn unpack(&self, vector: &[f64]) -> Point {
         let problem = self.laplace.pirls.problem;
         let (theta, rest) = vector.split_at(problem.covariance.n_theta);
         let n_fixed = if self.unknowns == Unknowns::Random { problem.rows.n_fixed } else { 0 };
