@@ -1,11 +1,13 @@
-//! Seconds of profile likelihood intervals: `cargo run --release -p aais-glmm --example intervals`. One thread.
+//! Seconds of profile likelihood intervals and of a bootstrap: `cargo run --release -p aais-glmm --example intervals`. One thread.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::Instant;
 
-use aais_glmm::{Approximation, BinomialLink, Criterion, Family, Settings, fit, profile};
+use aais_glmm::{
+    Approximation, BinomialLink, BootstrapSettings, Criterion, Family, Levels, Settings, bootstrap, fit, profile,
+};
 use support::golden;
 
 const LOGIT: Family = Family::Binomial(BinomialLink::Logit);
@@ -32,8 +34,14 @@ fn main() {
         let fit = fit(&design, family, &settings).expect("the model can be fitted");
         let fitted = start.elapsed().as_secs_f64();
         let profile = profile(&design, &fit, 0.95).expect("the fit has a profile");
-        let all = start.elapsed().as_secs_f64();
-        println!("{name}, {n_nodes} nodes: fit {:.2} ms, profile {:.2} ms", 1e3 * fitted, 1e3 * (all - fitted));
+        let profiled = start.elapsed().as_secs_f64() - fitted;
+        println!("{name}, {n_nodes} nodes: fit {:.2} ms, profile {:.2} ms", 1e3 * fitted, 1e3 * profiled);
         println!("{profile}\n  {} evaluations\n", profile.n_evaluations);
+
+        let start = Instant::now();
+        let draws = BootstrapSettings { n_draws: 50, seed: 1, levels: Levels::Redrawn };
+        let bootstrap = bootstrap(&design, &fit, &draws).expect("the design is the fit's");
+        let each = start.elapsed().as_secs_f64() / draws.n_draws as f64;
+        println!("{bootstrap}\n  {:.2} ms a draw\n", 1e3 * each);
     }
 }

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+mod bootstrap;
 mod border;
 mod check;
 mod checks;
@@ -35,6 +36,7 @@ mod quadrature;
 mod quadrature_stage;
 mod quantity;
 mod random_effects;
+mod refit;
 mod rows;
 mod selected_inverse;
 mod settings;
@@ -44,6 +46,7 @@ mod stages;
 mod start;
 mod summary;
 
+pub use bootstrap::{Bootstrap, BootstrapFailure, BootstrapSettings, bootstrap, bootstrap_draw, bootstrap_statistic};
 pub use checks::{check_binary, check_counts, check_shares, check_varies};
 pub use covariance::relative_factor;
 pub use data::{Categorical, Column, Data};
@@ -65,5 +68,6 @@ pub use predict::NewLevels;
 pub use profile::{Profile, ProfileInterval, profile, profile_interval, signed_root};
 pub use quantity::Quantity;
 pub use random_effects::RandomEffects;
+pub use refit::refit;
 pub use settings::{Approximation, Parameters, Settings};
 pub use simulate::Levels;
