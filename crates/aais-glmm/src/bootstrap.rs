@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::refit::refit;
+use crate::table::{Table, number};
 use crate::{Design, Diagnostic, Error, Fit, Levels, Quantity, Result};
 
 /// What is drawn.
@@ -183,7 +184,6 @@ impl fmt::Display for BootstrapFailure {
 impl fmt::Display for Bootstrap {
     /// Estimates, means, standard errors and intervals of level 0.95; counts of draws; every failure.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         writeln!(
             f,
             "Parametric bootstrap, {} draws: {} fitted ({} singular), {} failed",
@@ -192,16 +192,14 @@ impl fmt::Display for Bootstrap {
             self.n_singular,
             self.failures.len()
         )?;
-        let heads = ["estimate", "mean", "std. error", "2.5 %", "97.5 %"];
-        write!(f, "  {:width$}", "")?;
-        heads.iter().try_for_each(|head| write!(f, " {head:>11}"))?;
+        let mut table = Table::new(1, &["", "estimate", "mean", "std. error", "2.5 %", "97.5 %"]);
         let (means, errors, ends) = (self.means(), self.std_errors(), self.intervals(0.95));
         for (entry, name) in self.names.iter().enumerate() {
-            write!(f, "\n  {name:width$}")?;
             let [lower, upper] = ends[entry];
             let values = [self.estimates[entry], means[entry], errors[entry], lower, upper];
-            values.iter().try_for_each(|value| write!(f, " {value:>11.5}"))?;
+            table.push(std::iter::once(name.clone()).chain(values.map(number)).collect());
         }
+        write!(f, "{table}")?;
         self.failures.iter().try_for_each(|(draw, failure)| write!(f, "\nfailed: draw {draw}: {failure}"))
     }
 }

@@ -45,6 +45,7 @@ mod special;
 mod stages;
 mod start;
 mod summary;
+mod table;
 
 pub use bootstrap::{Bootstrap, BootstrapFailure, BootstrapSettings, bootstrap, bootstrap_draw, bootstrap_statistic};
 pub use checks::{check_binary, check_counts, check_shares, check_varies};

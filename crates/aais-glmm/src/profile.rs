@@ -14,6 +14,7 @@ use statrs::function::erf::erfc_inv;
 use crate::dense::dot;
 use crate::objective::prepare;
 use crate::optimize::Objective;
+use crate::table::{Table, number};
 use crate::{Approximation, Criterion, Design, Error, Family, Fit, Quantity, Result, Settings};
 
 use end::find_end;
@@ -194,13 +195,11 @@ fn missing() -> Error {
 impl fmt::Display for Profile {
     /// One line for each quantity; `-` where an interval has no end.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let width = self.intervals.iter().map(|interval| interval.name.chars().count()).max().unwrap_or(0);
-        writeln!(f, "Profile likelihood intervals, level {}", self.level)?;
-        write!(f, "  {:width$} {:>11} {:>11} {:>11}", "", "estimate", "lower", "upper")?;
-        let end = |end: Option<f64>| end.map_or("-".into(), |value| format!("{value:.5}"));
-        self.intervals.iter().try_for_each(|interval| {
-            let ProfileInterval { name, estimate, lower, upper, .. } = interval;
-            write!(f, "\n  {name:width$} {estimate:>11.5} {:>11} {:>11}", end(*lower), end(*upper))
-        })
+        let mut table = Table::new(1, &["", "estimate", "lower", "upper"]);
+        let end = |end: Option<f64>| end.map_or("-".into(), number);
+        for ProfileInterval { name, estimate, lower, upper, .. } in &self.intervals {
+            table.push(vec![name.clone(), number(*estimate), end(*lower), end(*upper)]);
+        }
+        write!(f, "Profile likelihood intervals, level {}\n{table}", self.level)
     }
 }
