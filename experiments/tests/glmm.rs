@@ -82,6 +82,15 @@ fn every_family_and_link_fits() {
 }
 
 #[test]
+fn intervals_hold_their_estimates() {
+    let fit = json("y ~ x + (1 | g)", &["--intervals", "0.9"]);
+    let slope = fit["fixed_effects"]["x"]["estimate"].as_f64().unwrap();
+    let ends: Vec<f64> = fit["intervals"]["x"].as_array().unwrap().iter().map(|end| end.as_f64().unwrap()).collect();
+    assert!(ends[0] < slope && slope < ends[1], "{ends:?}");
+    assert!(fit["intervals"]["sigma"].is_array() && fit["intervals"]["sd_(Intercept)|g"].is_array(), "{fit}");
+}
+
+#[test]
 fn dropped_rows_are_counted() {
     let fit = json("late ~ x + (1 | g)", &["--family", "poisson", "--drop-missing"]);
     assert_eq!(fit["n_rows"], 47);
@@ -112,6 +121,7 @@ fn mistakes_are_told_with_what_to_do() {
     refuse_glmm("y ~ x + (1 | g)", &["--reference", "sex"], &["COLUMN=LEVEL"]);
     refuse_glmm("y ~ sex + (1 | g)", &["--reference", "sex=d"], &["unknown level `d`", "`f`"]);
     refuse_glmm("y ~ x + (1 | g)", &["--weights", "w"], &["unknown column `w`"]);
+    refuse_glmm("y ~ x + (1 | g)", &["--intervals", "95"], &["95"]);
 }
 
 #[test]

@@ -10,11 +10,13 @@ use crate::inference::{Curvature, fixed_covariance};
 use crate::laplace::{Laplace, Point};
 use crate::linear::Linear;
 use crate::objective::prepare;
+use crate::pirls::Unknowns;
 use crate::problem::Problem;
 use crate::quadrature::ProductRule;
 use crate::random_effects::{RandomEffects, random_effects};
+use crate::refit::Near;
 use crate::settings::{Approximation, Parameters, Settings};
-use crate::stages::{Outcome, fit_laplace, fit_linear, fit_profiled};
+use crate::stages::{LaplaceStage, Outcome, fit_from, fit_laplace, fit_linear, fit_profiled};
 use crate::{Design, Error, Result, quadrature_stage};
 
 /// A fitted mixed model.
@@ -113,6 +115,18 @@ impl Fit {
         self.fixed_covariance_given_theta.diag().iter().map(|variance| variance.sqrt()).collect()
     }
 
+    /// Refuses a design with other rows, fixed effects or random terms than the fit's.
+    pub(crate) fn check_design(&self, design: &Design, asked: &'static str) -> Result<()> {
+        let terms = design.random.iter().map(|term| (&term.group, &term.levels, &term.effect_names));
+        let own = self.random.iter().map(|term| (&term.group, &term.levels, &term.effect_names));
+        let same = design.fixed_names == self.fixed_names && terms.eq(own);
+        if same && design.fixed.nrows() == self.fitted.len() {
+            return Ok(());
+        }
+        let reason = "the design has other rows, fixed effects or random terms than the one that was fitted".into();
+        Err(Error::Unavailable { asked, reason })
+    }
+
     /// The point that the fit ended at, for [`crate::deviance`].
     pub fn parameters(&self) -> Parameters {
         Parameters { theta: self.theta.clone(), fixed: self.fixed.clone(), dispersion: self.dispersion.parameter() }
@@ -130,11 +144,19 @@ impl Fit {
 /// fixed effects, settings out of range, quadrature for more than one grouping factor or more than three effects,
 /// or no finite mode.
 pub fn fit(design: &Design, family: Family, settings: &Settings) -> Result<Fit> {
+    fit_near(design, family, settings, None)
+}
+
+/// A fit that starts where another ended, if one is given.
+pub(crate) fn fit_near(design: &Design, family: Family, settings: &Settings, near: Option<Near>) -> Result<Fit> {
     let problem = prepare(design, family, settings)?;
     match family {
         Family::Gaussian => {
             let mut linear = Linear::new(&problem, settings.criterion, &design.response.weights);
-            let outcome = fit_linear(&mut linear, settings.max_iterations)?;
+            let outcome = match near {
+                Some(near) => fit_from(&mut linear, near.vector, near.inverse_hessian, settings.max_iterations)?,
+                None => fit_linear(&mut linear, settings.max_iterations)?,
+            };
             let dispersion = Dispersion::ResidualStd(linear.residual_std());
             let border = std::mem::take(&mut linear.border);
             let found = Found { outcome, dispersion, border, n_evaluations: linear.n_evaluations };
@@ -144,7 +166,7 @@ pub fn fit(design: &Design, family: Family, settings: &Settings) -> Result<Fit> 
         _ => {
             let mut laplace =
                 Laplace::new(&problem, family, settings.information, Normalizer::new(family, &design.response));
-            let outcome = search(&mut laplace, settings)?;
+            let outcome = search(&mut laplace, settings, near)?;
             let dispersion = match (family, outcome.point.log_dispersion) {
                 (Family::NegativeBinomial, Some(log)) => Dispersion::Size(log.exp()),
                 (Family::Gamma, Some(log)) => Dispersion::Shape(log.exp()),
@@ -160,16 +182,25 @@ pub fn fit(design: &Design, family: Family, settings: &Settings) -> Result<Fit> 
     }
 }
 
-fn search(laplace: &mut Laplace, settings: &Settings) -> Result<Outcome> {
+fn search(laplace: &mut Laplace, settings: &Settings, near: Option<Near>) -> Result<Outcome> {
     let (family, max_iterations) = (laplace.pirls.family, settings.max_iterations);
-    match settings.approximation {
-        Approximation::ProfiledLaplace => fit_profiled(laplace, family, max_iterations),
-        Approximation::Laplace => fit_laplace(laplace, family, max_iterations),
-        Approximation::Quadrature { n_nodes } => {
-            let rule = ProductRule::new(laplace.pirls.problem, n_nodes)?;
-            let outcome = fit_laplace(laplace, family, max_iterations)?;
-            quadrature_stage::fit_quadrature(laplace, &rule, outcome, max_iterations)
+    let is_profiled = settings.approximation == Approximation::ProfiledLaplace;
+    let rule = match settings.approximation {
+        Approximation::Quadrature { n_nodes } => Some(ProductRule::new(laplace.pirls.problem, n_nodes)?),
+        _ => None,
+    };
+    let outcome = match near {
+        Some(near) => {
+            laplace.pirls.beta = near.fixed;
+            let unknowns = if is_profiled { Unknowns::Both } else { Unknowns::Random };
+            fit_from(&mut LaplaceStage { laplace, unknowns }, near.vector, near.inverse_hessian, max_iterations)?
         }
+        None if is_profiled => fit_profiled(laplace, family, max_iterations)?,
+        None => fit_laplace(laplace, family, max_iterations)?,
+    };
+    match rule {
+        Some(rule) => quadrature_stage::fit_quadrature(laplace, &rule, outcome, max_iterations),
+        None => Ok(outcome),
     }
 }
 

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+mod bootstrap;
 mod border;
 mod check;
 mod checks;
@@ -29,10 +30,14 @@ mod optimize;
 mod pattern;
 mod pirls;
 mod predict;
+mod prediction_errors;
 mod problem;
+mod profile;
 mod quadrature;
 mod quadrature_stage;
+mod quantity;
 mod random_effects;
+mod refit;
 mod rows;
 mod selected_inverse;
 mod settings;
@@ -41,7 +46,9 @@ mod special;
 mod stages;
 mod start;
 mod summary;
+mod table;
 
+pub use bootstrap::{Bootstrap, BootstrapFailure, BootstrapSettings, bootstrap, bootstrap_draw, bootstrap_statistic};
 pub use checks::{check_binary, check_counts, check_shares, check_varies};
 pub use covariance::relative_factor;
 pub use data::{Categorical, Column, Data};
@@ -60,6 +67,10 @@ pub use measures::{Measures, bernoulli_measures};
 pub use model_matrix::{DesignOptions, Missing, Prepared};
 pub use objective::deviance;
 pub use predict::NewLevels;
+pub use prediction_errors::prediction_std_errors;
+pub use profile::{Profile, ProfileInterval, profile, profile_interval, signed_root};
+pub use quantity::Quantity;
 pub use random_effects::RandomEffects;
+pub use refit::refit;
 pub use settings::{Approximation, Parameters, Settings};
 pub use simulate::Levels;

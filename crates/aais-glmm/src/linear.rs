@@ -35,10 +35,10 @@ pub(crate) struct Linear<'a> {
     pub n_evaluations: usize,
     products: Crossproducts,
     /// `ZᵀWy` and `XᵀWy`, with the offset taken off.
-    random_response: Vec<f64>,
+    pub random_response: Vec<f64>,
     fixed_response: Vec<f64>,
     /// `Σ log w`, over rows as they were.
-    log_weights: f64,
+    pub log_weights: f64,
     inverse: SelectedInverse,
 }
 
@@ -74,6 +74,19 @@ impl<'a> Linear<'a> {
     ///
     /// `None` if the factors are not finite.
     pub(crate) fn deviance(&mut self, theta: &[f64]) -> Option<f64> {
+        self.solve(theta)?;
+        let freedom = self.freedom();
+        let profiled = freedom * (1.0 + (std::f64::consts::TAU * self.penalized / freedom).ln());
+        let fixed = match self.criterion {
+            Criterion::Reml => self.border.log_det(self.problem.rows.n_fixed),
+            Criterion::MaximumLikelihood => 0.0,
+        };
+        let deviance = self.factor.log_det + fixed + profiled - self.log_weights;
+        deviance.is_finite().then_some(deviance)
+    }
+
+    /// Modes and fixed effects that minimize `r²`.
+    pub(crate) fn solve(&mut self, theta: &[f64]) -> Option<()> {
         self.n_evaluations += 1;
         self.lambda = self.problem.covariance.relative_factor(theta);
         self.factor.factor(&self.products.random, &self.lambda, &self.problem.pattern)?;
@@ -84,15 +97,7 @@ impl<'a> Linear<'a> {
         self.beta.clone_from(&self.fixed_response);
         self.border.solve(self.problem, &self.factor, &mut self.modes, &mut self.beta);
         self.set_residuals();
-
-        let freedom = self.freedom();
-        let profiled = freedom * (1.0 + (std::f64::consts::TAU * self.penalized / freedom).ln());
-        let fixed = match self.criterion {
-            Criterion::Reml => self.border.log_det(self.problem.rows.n_fixed),
-            Criterion::MaximumLikelihood => 0.0,
-        };
-        let deviance = self.factor.log_det + fixed + profiled - self.log_weights;
-        deviance.is_finite().then_some(deviance)
+        Some(())
     }
 
     /// `N` for the likelihood, `N − p` for REML.
@@ -114,9 +119,17 @@ impl<'a> Linear<'a> {
     /// `∂ log det H = 2 tr(ZᵀWZΛH⁻¹ ∂Λᵀ)`, `∂r² = −2 rᵀWZ ∂Λ u`, and with `T = H⁻¹ΛᵀZᵀWX` and `R = ZᵀW(X − ZΛT)`
     /// `∂ log det R_XᵀR_X = −2 tr(Rᵀ ∂Λ T (R_XᵀR_X)⁻¹)`.
     pub(crate) fn gradient(&mut self) -> Vec<f64> {
+        let mut slopes = self.slopes(self.penalized / self.freedom());
+        if self.criterion == Criterion::Reml && self.problem.rows.n_fixed > 0 {
+            self.add_fixed_slopes(&mut slopes);
+        }
+        slopes
+    }
+
+    /// `∂ log det H + ∂r² / σ²`, at a variance `σ²` of one's own.
+    pub(crate) fn slopes(&mut self, variance: f64) -> Vec<f64> {
         let Problem { rows, pattern, entries, .. } = self.problem;
         self.inverse.fill(&self.factor, pattern);
-        let mut effects = vec![0.0; pattern.n_scalars()];
         let mut traces = vec![0.0; entries.len()];
         self.add_traces(&mut traces);
 
@@ -124,17 +137,13 @@ impl<'a> Linear<'a> {
             (0..rows.len()).map(|row| rows.weights[row] * (rows.response[row] - self.eta[row])).collect();
         let products = self.problem.random_products(&residuals);
         let through_residuals = self.problem.theta_products(&products, &self.modes);
-        let scale = self.freedom() / self.penalized;
         for (trace, residual) in traces.iter_mut().zip(through_residuals) {
-            *trace = 2.0 * *trace - 2.0 * scale * residual;
-        }
-        if self.criterion == Criterion::Reml && rows.n_fixed > 0 {
-            self.add_fixed_slopes(&mut effects, &mut traces);
+            *trace = 2.0 * *trace - 2.0 * residual / variance;
         }
         traces
     }
 
-    fn set_residuals(&mut self) {
+    pub(crate) fn set_residuals(&mut self) {
         let rows = &self.problem.rows;
         let mut effects = Vec::new();
         self.problem.scale(&self.lambda, &self.modes, &mut effects);
@@ -202,9 +211,10 @@ impl<'a> Linear<'a> {
     }
 
     /// Adds `∂ log det R_XᵀR_X`, one fixed effect at a time.
-    fn add_fixed_slopes(&self, effects: &mut Vec<f64>, slopes: &mut [f64]) {
+    fn add_fixed_slopes(&self, slopes: &mut [f64]) {
         let Problem { rows, pattern, .. } = self.problem;
         let n_fixed = rows.n_fixed;
+        let mut effects = Vec::new();
         let mut solved = self.products.mixed.clone();
         scale_rows(self.problem, &self.lambda, &mut solved, n_fixed);
         self.factor.solve_lower(pattern, &mut solved, n_fixed);
@@ -212,9 +222,9 @@ impl<'a> Linear<'a> {
         let covariance = self.border.covariance(n_fixed);
         for column in 0..n_fixed {
             let one: Vec<f64> = solved.iter().skip(column).step_by(n_fixed).copied().collect();
-            self.problem.scale(&self.lambda, &one, effects);
+            self.problem.scale(&self.lambda, &one, &mut effects);
             let mut explained = vec![0.0; rows.len()];
-            self.problem.add_random(effects, &mut explained);
+            self.problem.add_random(&effects, &mut explained);
             let remaining: Vec<f64> =
                 (0..rows.len()).map(|row| rows.weights[row] * (rows.fixed_row(row)[column] - explained[row])).collect();
             let products = self.problem.random_products(&remaining);

@@ -26,14 +26,17 @@ impl Fit {
     /// # Errors
     /// A design with other columns or levels than the fit's, or a mean too large for its distribution.
     pub fn simulate(&self, design: &Design, levels: Levels, seed: u64) -> Result<Vec<f64>> {
+        self.simulate_from(design, levels, &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub(crate) fn simulate_from(&self, design: &Design, levels: Levels, noise: &mut ChaCha8Rng) -> Result<Vec<f64>> {
         check(design)?;
-        let mut noise = ChaCha8Rng::seed_from_u64(seed);
         let predictor = match levels {
             Levels::Fitted => self.predict_linear(design, crate::NewLevels::Refuse)?,
-            Levels::Redrawn => self.redraw(design, &mut noise)?,
+            Levels::Redrawn => self.redraw(design, noise)?,
         };
         let weights = &design.response.weights;
-        predictor.iter().zip(weights).map(|(eta, weight)| self.draw(*eta, *weight, &mut noise)).collect()
+        predictor.iter().zip(weights).map(|(eta, weight)| self.draw(*eta, *weight, noise)).collect()
     }
 
     /// `o + Xβ + ZΛσε` with standard normal `ε`.

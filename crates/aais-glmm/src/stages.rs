@@ -50,7 +50,7 @@ pub(crate) struct LaplaceStage<'a, 'p> {
 }
 
 impl LaplaceStage<'_, '_> {
-    fn unpack(&self, vector: &[f64]) -> Point {
+    pub(crate) fn unpack(&self, vector: &[f64]) -> Point {
         let problem = self.laplace.pirls.problem;
         let (theta, rest) = vector.split_at(problem.covariance.n_theta);
         let n_fixed = if self.unknowns == Unknowns::Random { problem.rows.n_fixed } else { 0 };
@@ -113,9 +113,19 @@ impl Stage for Linear<'_> {
 pub(crate) fn fit_linear(linear: &mut Linear, max_iterations: usize) -> Result<Outcome> {
     let theta = linear.problem.covariance.identity();
     let scale = start::covariance_scale(linear.problem, false);
-    let mut search = begin(linear, theta, scale)?;
-    search.run(linear, Stop { decrease: FINE_DECREASE, max_iterations });
-    Ok(finish(linear, search))
+    fit_from(linear, theta, scale, max_iterations)
+}
+
+/// The last stage of a fit alone, from a point near the optimum and with its inverse Hessian.
+pub(crate) fn fit_from(
+    stage: &mut impl Stage,
+    vector: Vec<f64>,
+    scale: Vec<f64>,
+    max_iterations: usize,
+) -> Result<Outcome> {
+    let mut search = begin(stage, vector, scale)?;
+    search.run(stage, Stop { decrease: FINE_DECREASE, max_iterations });
+    Ok(finish(stage, search))
 }
 
 /// Minimizes the deviance with the fixed effects profiled out, as a fit of its own.
@@ -141,10 +151,7 @@ pub(crate) fn fit_laplace(laplace: &mut Laplace, family: Family, max_iterations:
     let scale = start::full_scale(laplace.pirls.problem, &search.inverse_hessian, &border);
     let vector = [theta.clone(), beta, log_dispersion.into_iter().collect()].concat();
     laplace.pirls.last_step = LAST_STEP;
-    let mut stage = LaplaceStage { laplace, unknowns: Unknowns::Random };
-    let mut search = begin(&mut stage, vector, scale)?;
-    search.run(&mut stage, Stop { decrease: FINE_DECREASE, max_iterations });
-    Ok(finish(&mut stage, search))
+    fit_from(&mut LaplaceStage { laplace, unknowns: Unknowns::Random }, vector, scale, max_iterations)
 }
 
 fn begin_profiled(stage: &mut LaplaceStage, family: Family) -> Result<Search> {

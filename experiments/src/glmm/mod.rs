@@ -8,12 +8,14 @@ use std::time::Instant;
 use aais_datasets::{ColumnValues, Table, TableOptions, read_table};
 use aais_glmm::{
     Approximation, BinomialLink, Categorical, Criterion, Data, DesignOptions, Error, Family, Formula, Missing,
-    Prepared, Settings, fit,
+    Prepared, Settings, fit, profile,
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::report::write_atomically;
+
+use output::Told;
 
 /// What is fitted to what.
 #[derive(Args, Clone, Debug)]
@@ -49,6 +51,9 @@ pub struct Glmm {
     /// Leave out rows with missing values, and say how many
     #[arg(long)]
     pub drop_missing: bool,
+    /// Profile likelihood intervals of all parameters at this level, such as 0.95
+    #[arg(long, value_name = "LEVEL")]
+    pub intervals: Option<f64>,
     /// Write the fit to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -92,12 +97,14 @@ impl Glmm {
 
         let started = Instant::now();
         let fit = fit(&prepared.design, family, &settings)?;
+        let intervals = self.intervals.map(|level| profile(&prepared.design, &fit, level)).transpose()?;
         let seconds = started.elapsed().as_secs_f64();
 
-        let warnings = self.warnings(&prepared, &fit);
-        print!("{}", output::text(&self.formula, &fit, &warnings, seconds));
+        let (formula, warnings) = (&self.formula, self.warnings(&prepared, &fit));
+        let told = Told { formula, fit: &fit, intervals: intervals.as_ref(), warnings: &warnings, seconds };
+        print!("{}", told.text());
         if let Some(path) = &self.json {
-            write_atomically(path, output::json(&self.formula, &fit, &warnings, seconds)?.as_bytes())?;
+            write_atomically(path, told.json()?.as_bytes())?;
         }
         Ok(())
     }

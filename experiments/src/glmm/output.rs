@@ -2,57 +2,77 @@
 
 use std::collections::BTreeMap;
 
-use aais_glmm::{Dispersion, Fit, RandomEffects};
+use aais_glmm::{Dispersion, Fit, Profile, RandomEffects};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-/// The fit's own summary, then what to be careful about, then the time.
-pub(super) fn text(formula: &str, fit: &Fit, warnings: &[String], seconds: f64) -> String {
-    let mut text = format!("Formula: {formula}\n{fit}");
-    for warning in warnings {
-        text += &format!("\nwarning: {warning}");
-    }
-    if !warnings.is_empty() {
-        text.push('\n');
-    }
-    text + &format!("\nfitted in {seconds:.3} s\n")
+/// What is told of a fit.
+pub(super) struct Told<'a> {
+    pub formula: &'a str,
+    pub fit: &'a Fit,
+    /// Of all parameters, where they were asked for.
+    pub intervals: Option<&'a Profile>,
+    pub warnings: &'a [String],
+    pub seconds: f64,
 }
 
-/// `log_likelihood`, `deviance`, `fixed_effects`, `theta`, `random_effects`, `sigma`, `converged`, `warnings`, `seconds`
-/// and what belongs to them; documented in `docs/glmm.md`.
-pub(super) fn json(formula: &str, fit: &Fit, warnings: &[String], seconds: f64) -> Result<String> {
-    let (se, se_rx) = (fit.std_errors(), fit.std_errors_given_theta());
-    let mut fixed = Map::new();
-    for (k, name) in fit.fixed_names.iter().enumerate() {
-        fixed.insert(name.clone(), json!({ "estimate": fit.fixed[k], "se": se[k], "se_rx": se_rx[k] }));
+impl Told<'_> {
+    /// The fit's own summary, intervals, what to be careful about, and the time.
+    pub fn text(&self) -> String {
+        let mut text = format!("Formula: {}\n{}\n", self.formula, self.fit);
+        if let Some(intervals) = self.intervals {
+            text += &format!("\n{intervals}\n");
+        }
+        for warning in self.warnings {
+            text += &format!("\nwarning: {warning}\n");
+        }
+        text + &format!("\nfitted in {:.3} s\n", self.seconds)
     }
-    let sigma = match fit.dispersion {
-        Dispersion::ResidualStd(sigma) => Some(sigma),
-        _ => None,
+
+    /// `log_likelihood`, `deviance`, `fixed_effects`, `theta`, `random_effects`, `sigma`, `converged`, `warnings`,
+    /// `seconds` and what belongs to them; documented in `docs/glmm.md`.
+    pub fn json(&self) -> Result<String> {
+        let fit = self.fit;
+        let (sigma, dispersion) = match fit.dispersion {
+            Dispersion::One => (None, None),
+            Dispersion::ResidualStd(sigma) => (Some(sigma), None),
+            Dispersion::Size(value) | Dispersion::Shape(value) => (None, Some(value)),
+        };
+        let value = json!({
+            "formula": self.formula,
+            "log_likelihood": fit.log_likelihood,
+            "deviance": fit.deviance,
+            "aic": fit.aic,
+            "bic": fit.bic,
+            "n_rows": fit.n_rows,
+            "n_parameters": fit.n_parameters,
+            "fixed_effects": fixed_effects(fit),
+            "theta": fit.theta,
+            "theta_names": fit.theta_names,
+            "random_effects": random_effects(&fit.random),
+            "sigma": sigma,
+            "dispersion": dispersion,
+            "intervals": self.intervals.map(intervals),
+            "converged": fit.converged,
+            "warnings": self.warnings,
+            "seconds": self.seconds,
+        });
+        Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
+    }
+}
+
+fn fixed_effects(fit: &Fit) -> Map<String, Value> {
+    let errors = fit.std_errors().into_iter().zip(fit.std_errors_given_theta());
+    let effects = fit.fixed_names.iter().zip(&fit.fixed).zip(errors);
+    let value = |((name, estimate), (se, se_rx)): ((&String, &f64), (f64, f64))| {
+        (name.clone(), json!({ "estimate": estimate, "se": se, "se_rx": se_rx }))
     };
-    let dispersion = match fit.dispersion {
-        Dispersion::Size(value) | Dispersion::Shape(value) => Some(value),
-        _ => None,
-    };
-    let value = json!({
-        "formula": formula,
-        "log_likelihood": fit.log_likelihood,
-        "deviance": fit.deviance,
-        "aic": fit.aic,
-        "bic": fit.bic,
-        "n_rows": fit.n_rows,
-        "n_parameters": fit.n_parameters,
-        "fixed_effects": fixed,
-        "theta": fit.theta,
-        "theta_names": fit.theta_names,
-        "random_effects": random_effects(&fit.random),
-        "sigma": sigma,
-        "dispersion": dispersion,
-        "converged": fit.converged,
-        "warnings": warnings,
-        "seconds": seconds,
-    });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
+    effects.map(value).collect()
+}
+
+/// Lower and upper end by name; `null` for an end that is not there.
+fn intervals(profile: &Profile) -> Map<String, Value> {
+    profile.intervals.iter().map(|i| (i.name.clone(), json!([i.lower, i.upper]))).collect()
 }
 
 /// By group; a group of several terms has `g`, `g.1` and so on, as in lme4.
