@@ -13,14 +13,14 @@ use common::{Scratch, program, refuse, succeed};
 
 /// Eight groups of six rows; `y` rises with `x`, and groups differ.
 fn table() -> String {
-    let mut text = "y,x,g,n,yes,sex,late\n".to_owned();
+    let mut text = "y,x,g,n,yes,sex,late,one\n".to_owned();
     for row in 0..48_u32 {
         let (group, x) = (row / 6, f64::from(row % 6) / 2.0);
         let y = 1.0 + 0.5 * x + 0.3 * f64::from(group % 4) + 0.1 * f64::from((row * row) % 7);
         let count = (row * 7 + group * 3) % 5;
         let yes = u32::from((row * row + row / 3) % 5 < 2);
         let late = if row == 5 { "NA".to_owned() } else { count.to_string() };
-        text += &format!("{y},{x},{group},{count},{yes},{},{late}\n", ["f", "m"][row as usize % 2]);
+        text += &format!("{y},{x},{group},{count},{yes},{},{late},1\n", ["f", "m"][row as usize % 2]);
     }
     text
 }
@@ -115,6 +115,8 @@ fn mistakes_are_told_with_what_to_do() {
     refuse_glmm("y ~ x + (1 | x)", &[], &["`x`", "--categorical COLUMN"]);
     refuse_glmm("y ~ x + (1 | g)", &["--family", "binomial"], &["row", "got 1"]);
     refuse_glmm("y ~ x + (1 | g)", &["--family", "poisson"], &["row", "got 1"]);
+    refuse_glmm("one ~ x + (1 | g)", &[], &["a response that varies", "`one`"]);
+    refuse_glmm("one ~ x + (1 | g)", &["--family", "binomial"], &["a response that varies", "`one`"]);
     refuse_glmm("y ~ x + (1 | g)", &["--link", "probit"], &["--link is for --family binomial"]);
     refuse_glmm("y ~ x + (1 | g)", &["--nagq", "9"], &["--nagq is for other families"]);
     refuse_glmm("n ~ x + (1 | g)", &["--family", "poisson", "--reml"], &["--reml is for --family gaussian"]);

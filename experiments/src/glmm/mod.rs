@@ -8,7 +8,7 @@ use std::time::Instant;
 use aais_datasets::{ColumnValues, Table, TableOptions, read_table};
 use aais_glmm::{
     Approximation, BinomialLink, Categorical, Criterion, Data, DesignOptions, Error, Family, Formula, Missing,
-    Prepared, Settings, fit, profile,
+    Prepared, Settings, check_counts, check_shares, check_varies, fit, profile,
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -95,13 +95,19 @@ impl Glmm {
         let (family, settings) = (self.family()?, self.settings()?);
         let prepared = self.prepare(&formula)?;
 
+        match family {
+            Family::Binomial(_) => check_shares(&prepared.design)?,
+            Family::Poisson | Family::NegativeBinomial => check_counts(&prepared.design)?,
+            Family::Gaussian | Family::Gamma => check_varies(&prepared.design)?,
+        }
+
         let started = Instant::now();
         let fit = fit(&prepared.design, family, &settings)?;
         let intervals = self.intervals.map(|level| profile(&prepared.design, &fit, level)).transpose()?;
         let seconds = started.elapsed().as_secs_f64();
 
-        let (formula, warnings) = (&self.formula, self.warnings(&prepared, &fit));
-        let told = Told { formula, fit: &fit, intervals: intervals.as_ref(), warnings: &warnings, seconds };
+        let (formula, left_out) = (&self.formula, left_out(&prepared));
+        let told = Told { formula, fit: &fit, intervals: intervals.as_ref(), left_out, seconds };
         print!("{}", told.text());
         if let Some(path) = &self.json {
             write_atomically(path, told.json()?.as_bytes())?;
@@ -162,19 +168,14 @@ impl Glmm {
             anyhow!("{}: {error}{option}", self.data.display())
         })
     }
+}
 
-    /// What a reader must know of the fit and of the rows that are not in it.
-    fn warnings(&self, prepared: &Prepared, fit: &aais_glmm::Fit) -> Vec<String> {
-        let mut warnings: Vec<String> = fit.diagnostics.iter().map(ToString::to_string).collect();
-        if !prepared.dropped_rows.is_empty() {
-            let of = prepared.dropped_rows.len() + prepared.design.fixed.nrows();
-            let columns: Vec<String> =
-                prepared.missing.iter().map(|(column, n)| format!("{n} in `{column}`")).collect();
-            let n = prepared.dropped_rows.len();
-            warnings.push(format!("{n} of {of} rows are left out: missing values, {}", columns.join(", ")));
-        }
-        warnings
-    }
+/// Which rows are not in the fit, and why; none if all are.
+fn left_out(prepared: &Prepared) -> Option<String> {
+    let n = prepared.dropped_rows.len();
+    let of = n + prepared.design.fixed.nrows();
+    let columns: Vec<String> = prepared.missing.iter().map(|(column, n)| format!("{n} in `{column}`")).collect();
+    (n > 0).then(|| format!("{n} of {of} rows are left out: missing values, {}", columns.join(", ")))
 }
 
 /// The columns of a table as the engine takes them.

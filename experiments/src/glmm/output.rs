@@ -12,19 +12,20 @@ pub(super) struct Told<'a> {
     pub fit: &'a Fit,
     /// Of all parameters, where they were asked for.
     pub intervals: Option<&'a Profile>,
-    pub warnings: &'a [String],
+    /// About rows that are not in it.
+    pub left_out: Option<String>,
     pub seconds: f64,
 }
 
 impl Told<'_> {
-    /// The fit's own summary, intervals, what to be careful about, and the time.
+    /// The fit's own summary, which ends with what to be careful about, intervals, rows left out, and the time.
     pub fn text(&self) -> String {
         let mut text = format!("Formula: {}\n{}\n", self.formula, self.fit);
         if let Some(intervals) = self.intervals {
             text += &format!("\n{intervals}\n");
         }
-        for warning in self.warnings {
-            text += &format!("\nwarning: {warning}\n");
+        if let Some(left_out) = &self.left_out {
+            text += &format!("\nnote: {left_out}\n");
         }
         text + &format!("\nfitted in {:.3} s\n", self.seconds)
     }
@@ -38,6 +39,8 @@ impl Told<'_> {
             Dispersion::ResidualStd(sigma) => (Some(sigma), None),
             Dispersion::Size(value) | Dispersion::Shape(value) => (None, Some(value)),
         };
+        let diagnostics = fit.diagnostics.iter().map(ToString::to_string);
+        let warnings: Vec<String> = diagnostics.chain(self.left_out.clone()).collect();
         let value = json!({
             "formula": self.formula,
             "log_likelihood": fit.log_likelihood,
@@ -54,7 +57,7 @@ impl Told<'_> {
             "dispersion": dispersion,
             "intervals": self.intervals.map(intervals),
             "converged": fit.converged,
-            "warnings": self.warnings,
+            "warnings": warnings,
             "seconds": self.seconds,
         });
         Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
