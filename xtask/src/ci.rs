@@ -42,6 +42,8 @@ enum Step {
     CheckTable2,
     /// Committed results of table 3 against the paper
     CheckTable3,
+    /// Committed results of table 4
+    CheckTable4,
     /// Committed results of table 7
     CheckTable7,
     /// Committed results of table 9
@@ -141,6 +143,7 @@ impl Step {
             Step::Tidy => return None,
             Step::CheckTable2 => check(Target::Table2, None),
             Step::CheckTable3 => check(Target::Table3, None),
+            Step::CheckTable4 => check(Target::Table4, None),
             Step::CheckTable7 => check(Target::Table7, None),
             Step::CheckTable9 => check(Target::Table9, None),
             Step::CheckFigure1 => check(Target::Figure1, None),
