@@ -3,6 +3,7 @@
 pub mod bernoulli;
 mod buffer;
 pub mod gaussian;
+pub mod grouped;
 pub mod mlp;
 pub mod peak;
 pub mod poisson;
@@ -12,6 +13,7 @@ pub mod softmax;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_score};
 pub use gaussian::{gaussian_log_density, gaussian_score, reparameterize};
+pub use grouped::{Curve, CurveFunction, GroupedRows, grouped_sum, segment_mean};
 pub use mlp::{Activation, MlpSpec, Parameter, ParameterRole, Pullback, mlp, mlp_with_pullback};
 pub use poisson::{poisson_log_likelihood, poisson_score};
 pub use predictor::{linear_predictor, scaled_covariates};
