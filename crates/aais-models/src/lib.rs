@@ -3,6 +3,7 @@
 
 mod adam;
 mod architecture;
+mod batch;
 mod checkpoint;
 mod error;
 mod likelihood;
@@ -11,15 +12,18 @@ mod model;
 mod network;
 mod objective;
 mod schedule;
+mod set_encoder;
 mod train;
 
 pub use adam::{Adam, AdamSettings, SgdSettings};
 pub use architecture::Architecture;
+pub use batch::{Batch, Groups, Observations};
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
-pub use likelihood::{Likelihood, Logistic, Normal, Poisson};
-pub use model::{Batch, Joint, LatentModel, Parameters};
+pub use likelihood::{Grouped, GroupedColumns, GroupedFamily, Likelihood, Logistic, Normal, Poisson};
+pub use model::{Joint, LatentModel, Parameters};
 pub use network::Network;
 pub use objective::{Loss, Objective, Rule, Step, Update};
 pub use schedule::{Progress, Schedule};
+pub use set_encoder::SetEncoder;
 pub use train::{EpochMeans, TrainSettings, Trainer};

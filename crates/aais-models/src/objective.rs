@@ -6,7 +6,8 @@ use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
 use crate::adam::{AdamSettings, SgdSettings};
-use crate::model::{Batch, LatentModel};
+use crate::batch::Batch;
+use crate::model::LatentModel;
 use crate::schedule::Progress;
 use crate::train::TrainSettings;
 

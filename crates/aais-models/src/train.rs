@@ -7,9 +7,10 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{Adam, AdamSettings};
+use crate::batch::{Batch, Observations};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, require};
-use crate::model::{Batch, LatentModel};
+use crate::model::LatentModel;
 use crate::objective::{Objective, Rule, Step};
 use crate::schedule::Progress;
 
@@ -62,7 +63,7 @@ pub struct Trainer {
     objective: Box<dyn Objective>,
     settings: TrainSettings,
     noise: Noise,
-    data: Tensor,
+    data: Observations,
     adam: Adam,
     decay_masks: Vec<Vec<bool>>,
     average: Option<Vec<Vec<f32>>>,
@@ -72,7 +73,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Ready for the first epoch on `data`, `(N, D)`.
+    /// Ready for the first epoch on `data`: `(N, D)`, or [`Groups`](crate::Groups) of rows.
     ///
     /// # Errors
     /// If a setting is out of range, or the data do not fit the model.
@@ -80,11 +81,12 @@ impl Trainer {
         model: LatentModel,
         objective: Box<dyn Objective>,
         settings: TrainSettings,
-        data: Tensor,
+        data: impl Into<Observations>,
         noise: Noise,
     ) -> Result<Self> {
         check(&settings)?;
-        let (n_rows, width) = data.dims2()?;
+        let data = data.into();
+        let (n_rows, width) = data.dims()?;
         if n_rows == 0 || width != model.architecture().observed {
             let found = format!("({n_rows}, {width})");
             return Err(Error::Setting {
@@ -97,7 +99,14 @@ impl Trainer {
         let lengths: Vec<usize> = parameters.iter().map(Vec::len).collect();
         let average = (settings.average_rate > 0.0).then_some(parameters);
         let decay_masks = model.decay_masks();
-        let first_equal = if settings.join_equal_rows { Some(first_equal(&data)?) } else { None };
+        let first_equal = match &data {
+            Observations::Rows(rows) if settings.join_equal_rows => Some(first_equal(rows)?),
+            Observations::Groups(_) if settings.join_equal_rows => {
+                let (wanted, found) = ("false for groups, which have counts of their own", "true".to_owned());
+                return Err(Error::Setting { name: "join_equal_rows", wanted, found });
+            }
+            _ => None,
+        };
         let adam = Adam::new(&lengths);
         Ok(Self { adam, decay_masks, average, first_equal, epoch: 0, model, objective, settings, noise, data })
     }
@@ -130,7 +139,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::NonFinite`] at the first NaN or infinity, the parameters still those of the step before.
     pub fn run_epoch(&mut self) -> Result<EpochMeans> {
-        let n_rows = self.data.dim(0)?;
+        let (n_rows, _) = self.data.dims()?;
         if self.objective.begins_anew(self.epoch) {
             self.adam.begin_anew();
         }
@@ -202,9 +211,13 @@ impl Trainer {
         Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
     }
 
-    /// These rows, or those of them that differ with their counts.
+    /// These rows or groups, or those of the rows that differ with their counts.
     fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        let device = self.data.device();
+        let data = match &self.data {
+            Observations::Rows(data) => data,
+            Observations::Groups(groups) => return Ok(groups.batch(rows)?),
+        };
+        let device = data.device();
         let (rows, counts) = match &self.first_equal {
             None => (rows.to_vec(), None),
             Some(first_equal) => {
@@ -217,7 +230,7 @@ impl Trainer {
         };
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), device)?;
-        Ok(Batch { observed: self.data.index_select(&index, 0)?, rows, counts })
+        Ok(Batch { observed: data.index_select(&index, 0)?, rows, counts, sizes: None })
     }
 
     /// Everything that the rest of the training depends on; `fingerprint` and `note` are the caller's.

@@ -129,39 +129,42 @@ impl CustomOp3 for GroupedSum {
         let mut by_effects = vec![0.0f32; effects.elem_count()];
         let (mut by_shift, mut by_coefficients) = (vec![0.0f32; n_rows], vec![0.0f32; 2 * n_rows]);
         let (by_a, by_b) = by_coefficients.split_at_mut(n_rows);
-        with_all([effects, shift, coefficients, gradient, &self.loadings], |[effects, shift, ab, gradient, loadings]| {
-            let (a, b) = ab.split_at(n_rows);
-            self.each_group(|group, rows| {
-                let own = group * n_samples..(group + 1) * n_samples;
-                let of_effects = own.start * n_effects..own.end * n_effects;
-                transpose(&effects[of_effects.clone()], n_effects, &mut transposed);
-                padded[..n_samples].copy_from_slice(&gradient[own]);
-                pulled_effects.fill(0.0);
-                let group = Group {
-                    curve: self.curve,
-                    loadings: &loadings[rows.start * n_effects..rows.end * n_effects],
-                    shift: &shift[rows.clone()],
-                    a: &a[rows.clone()],
-                    b: &b[rows.clone()],
-                    effects: &transposed,
-                    n_effects,
-                    n_padded,
-                };
-                let mut pulled = Pulled {
-                    gradient: &padded,
-                    effects: &mut pulled_effects,
-                    shift: &mut by_shift[rows.clone()],
-                    a: &mut by_a[rows.clone()],
-                    b: &mut by_b[rows],
-                };
-                let (group, pulled) = (&group, &mut pulled);
-                dispatch!(self.set, backward, (group: &Group<'_>, pulled: &mut Pulled<'_>));
-                for (sample, by) in by_effects[of_effects].chunks_exact_mut(n_effects.max(1)).enumerate() {
-                    by.iter_mut().enumerate().for_each(|(k, by)| *by = pulled.effects[k * n_padded + sample]);
-                }
-            });
-            Ok(())
-        })?;
+        with_all(
+            [effects, shift, coefficients, gradient, &self.loadings],
+            |[effects, shift, ab, gradient, loadings]| {
+                let (a, b) = ab.split_at(n_rows);
+                self.each_group(|group, rows| {
+                    let own = group * n_samples..(group + 1) * n_samples;
+                    let of_effects = own.start * n_effects..own.end * n_effects;
+                    transpose(&effects[of_effects.clone()], n_effects, &mut transposed);
+                    padded[..n_samples].copy_from_slice(&gradient[own]);
+                    pulled_effects.fill(0.0);
+                    let group = Group {
+                        curve: self.curve,
+                        loadings: &loadings[rows.start * n_effects..rows.end * n_effects],
+                        shift: &shift[rows.clone()],
+                        a: &a[rows.clone()],
+                        b: &b[rows.clone()],
+                        effects: &transposed,
+                        n_effects,
+                        n_padded,
+                    };
+                    let mut pulled = Pulled {
+                        gradient: &padded,
+                        effects: &mut pulled_effects,
+                        shift: &mut by_shift[rows.clone()],
+                        a: &mut by_a[rows.clone()],
+                        b: &mut by_b[rows],
+                    };
+                    let (group, pulled) = (&group, &mut pulled);
+                    dispatch!(self.set, backward, (group: &Group<'_>, pulled: &mut Pulled<'_>));
+                    for (sample, by) in by_effects[of_effects].chunks_exact_mut(n_effects.max(1)).enumerate() {
+                        by.iter_mut().enumerate().for_each(|(k, by)| *by = pulled.effects[k * n_padded + sample]);
+                    }
+                });
+                Ok(())
+            },
+        )?;
         let device = effects.device();
         Ok((
             Some(Tensor::from_vec(by_effects, effects.shape(), device)?),
@@ -390,8 +393,7 @@ mod tests {
         {
             let case = case(sizes, n_samples, n_effects);
             for curve in CURVES {
-                let expected =
-                    reference(curve, &case.rows, &case.effects, &case.shift, &case.coefficients).unwrap();
+                let expected = reference(curve, &case.rows, &case.effects, &case.shift, &case.coefficients).unwrap();
                 for set in InstructionSet::available() {
                     let found = case.fused(curve, set);
                     assert_close(&flat(&found), &flat(&expected), &format!("{curve:?} {set:?}"));

@@ -119,7 +119,10 @@ mod tests {
             assert!(found[0].is_nan() && found[16].is_nan() && found[32].is_nan(), "{set:?}");
             assert!(found[1] == f32::INFINITY && found[17] == 1.0 && found[33] > 6e37, "{set:?}");
             assert!(found[2] < 1e-37 && found[18] < 1e-37 && found[34] < 1e-37, "{set:?}");
-            assert!((found[3] - std::f32::consts::LN_2).abs() < 1e-7 && found[19] == 0.5 && found[35] == 1.0, "{set:?}");
+            assert!(
+                (found[3] - std::f32::consts::LN_2).abs() < 1e-7 && found[19] == 0.5 && found[35] == 1.0,
+                "{set:?}"
+            );
         }
     }
 }

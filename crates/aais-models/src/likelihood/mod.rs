@@ -1,5 +1,6 @@
 //! What is observed, given the signal.
 
+mod grouped;
 mod logistic;
 mod normal;
 mod poisson;
@@ -7,8 +8,9 @@ mod poisson;
 use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
-use crate::model::Batch;
+use crate::batch::Batch;
 
+pub use grouped::{Grouped, GroupedColumns, GroupedFamily};
 pub use logistic::Logistic;
 pub use normal::Normal;
 pub use poisson::Poisson;
@@ -23,7 +25,7 @@ pub trait Likelihood: Send {
         Vec::new()
     }
 
-    /// Signals `(B, M, D)` to `(B, M)`.
+    /// Signals `(B, M, D)` to `(B, M)`, for each row or group of the batch.
     ///
     /// # Errors
     /// If the shapes do not fit.
