@@ -131,6 +131,22 @@ impl Groups {
         Ok(Batch { observed, rows: groups.to_vec(), counts, sizes: Some(sizes) })
     }
 
+    /// The groups with every row changed by `f`, which is told the group's number.
+    ///
+    /// # Errors
+    /// If the rows are no `f32` tensor.
+    pub fn map_rows(self, mut f: impl FnMut(usize, &mut [f32])) -> Result<Self> {
+        let (_, width) = self.rows.dims2()?;
+        let mut values = self.rows.flatten_all()?.to_vec1::<f32>()?;
+        for (group, bounds) in self.starts.windows(2).enumerate() {
+            for row in bounds[0]..bounds[1] {
+                f(group, &mut values[row * width..(row + 1) * width]);
+            }
+        }
+        let rows = Tensor::from_vec(values, self.rows.shape(), self.rows.device())?;
+        Ok(Self { rows, ..self })
+    }
+
     pub(crate) fn rows(&self) -> &Tensor {
         &self.rows
     }

@@ -1,6 +1,6 @@
 //! An encoder, a decoder and a likelihood, seen as log densities.
 
-use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
+use aais_distributions::{DiagonalGaussian, LogDensity, Noise, Sampling, StandardNormal};
 use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
@@ -36,6 +36,7 @@ pub struct LatentModel {
     slope: Var,
     likelihood_parameters: Var,
     likelihood: Box<dyn Likelihood>,
+    sampling: Sampling,
 }
 
 impl LatentModel {
@@ -85,6 +86,27 @@ impl LatentModel {
             likelihood_parameters: vector("likelihood", architecture.likelihood_parameters, parameters.likelihood)?,
             architecture,
             likelihood,
+            sampling: Sampling::default(),
+        })
+    }
+
+    /// The same model, its proposals drawn from in another way.
+    #[must_use]
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// What it has learned so far.
+    ///
+    /// # Errors
+    /// If a tensor cannot be read.
+    pub fn parameters(&self) -> Result<Parameters> {
+        let values = |variable: &Var| variable.to_vec1::<f32>();
+        Ok(Parameters {
+            encoder: values(&self.encoder_parameters)?,
+            decoder: values(&self.decoder_parameters)?,
+            slope: self.slope.get(0)?.to_scalar()?,
+            likelihood: values(&self.likelihood_parameters)?,
         })
     }
 
@@ -113,11 +135,12 @@ impl LatentModel {
                 let (n, of_sets) = (of_rows.n_parameters(), self.architecture.encoder());
                 let of_rows = Network::new(of_rows, parameters.narrow(0, 0, n)?, slope.clone());
                 let own = parameters.narrow(0, n, of_sets.n_parameters())?;
-                encode_sets(&of_rows, &Network::new(of_sets, own, slope.clone()), batch)?
+                let anchors = self.architecture.set.as_ref().map_or(0, |set| set.anchors);
+                encode_sets(anchors, &of_rows, &Network::new(of_sets, own, slope.clone()), batch)?
             }
         };
         let log_variance = moments.narrow(1, latent, latent)?.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)?;
-        DiagonalGaussian::new(moments.narrow(1, 0, latent)?, log_variance)
+        Ok(DiagonalGaussian::new(moments.narrow(1, 0, latent)?, log_variance)?.with_sampling(self.sampling))
     }
 
     /// `p(x, z)` as a function of `z`, for each row or group of a batch.

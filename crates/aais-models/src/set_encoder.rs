@@ -12,7 +12,11 @@ use crate::network::Network;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetEncoder {
-    /// Columns of a row that are encoded, the first ones.
+    /// First columns of a row: means and log variances of its group, to which the networks add theirs; `2 d`, or none.
+    ///
+    /// A group's rows all have the same. An empty group starts from the prior.
+    pub anchors: usize,
+    /// Columns of a row that are encoded, those that follow.
     pub features: usize,
     /// Widths of the rows' network.
     pub hidden: Vec<usize>,
@@ -21,19 +25,20 @@ pub struct SetEncoder {
 }
 
 /// `(R, D)` rows in groups to means and log variances, `(B, 2 d)`.
-pub(crate) fn encode_sets(of_rows: &Network, of_sets: &Network, batch: &Batch) -> Result<Tensor> {
+pub(crate) fn encode_sets(anchors: usize, of_rows: &Network, of_sets: &Network, batch: &Batch) -> Result<Tensor> {
     let sizes = batch.sizes()?;
     let pooled = of_rows.spec().width_out();
     let device = batch.observed.device();
     let means = match batch.observed.dim(0)? {
         0 => Tensor::zeros((sizes.len(), pooled), batch.observed.dtype(), device)?,
         _ => {
-            let features = batch.observed.narrow(1, 0, of_rows.spec().n_in)?.contiguous()?;
+            let features = batch.observed.narrow(1, anchors, of_rows.spec().n_in)?.contiguous()?;
             segment_mean(&of_rows.forward(&features)?, sizes)?
         }
     };
     #[expect(clippy::cast_precision_loss, reason = "groups are far below 2^24 rows")]
     let log_sizes: Vec<f32> = sizes.iter().map(|&size| (size as f32).ln_1p()).collect();
     let log_sizes = Tensor::from_vec(log_sizes, (sizes.len(), 1), device)?.to_dtype(means.dtype())?;
-    of_sets.forward(&Tensor::cat(&[means, log_sizes], 1)?)
+    let moments = of_sets.forward(&Tensor::cat(&[means, log_sizes], 1)?)?;
+    if anchors == 0 { Ok(moments) } else { moments + segment_mean(&batch.observed.narrow(1, 0, anchors)?, sizes)? }
 }

@@ -121,6 +121,23 @@ impl Trainer {
         &self.model
     }
 
+    /// Goes on with other data of the same shape, such as groups with features that follow the training.
+    ///
+    /// # Errors
+    /// If there are more or fewer rows or groups, or they have another width.
+    pub fn replace_data(&mut self, data: impl Into<Observations>) -> Result<()> {
+        let data = data.into();
+        let (found, own) = (data.dims()?, self.data.dims()?);
+        require(found == own, "the data's shape", "that of the data before", format!("{found:?}"))?;
+        self.data = data;
+        Ok(())
+    }
+
+    /// The model at its last iterate, training being over.
+    pub fn into_model(self) -> LatentModel {
+        self.model
+    }
+
     /// Runs `f` on the model with averaged parameters; `None` where none are kept.
     ///
     /// # Errors

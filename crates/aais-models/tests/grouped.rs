@@ -138,7 +138,7 @@ fn model() -> LatentModel {
         skip_decoder: true,
         softplus: false,
         likelihood_parameters: 2,
-        set: Some(SetEncoder { features: 6, hidden: vec![8], pooled: 4 }),
+        set: Some(SetEncoder { anchors: 0, features: 6, hidden: vec![8], pooled: 4 }),
     };
     let likelihood = Grouped { family: GroupedFamily::Poisson, columns: COLUMNS };
     LatentModel::new(architecture, Box::new(likelihood), &Noise::new(1), &Device::Cpu).unwrap()
@@ -180,6 +180,30 @@ fn an_empty_group_has_the_prior_as_its_joint() {
     let z = model.propose(&batch).unwrap().sample(4, &mut Noise::new(2)).unwrap();
     let likelihood = model.joint(&batch).log_likelihood(&z).unwrap().to_vec2::<f32>().unwrap();
     assert_eq!(likelihood, [[0.0; 4]]);
+}
+
+#[test]
+fn an_encoder_adds_to_its_anchors() {
+    let propose = |anchors: [f32; 4]| {
+        let architecture = Architecture {
+            set: Some(SetEncoder { anchors: 4, features: 1, hidden: vec![8], pooled: 4 }),
+            ..model().architecture().clone()
+        };
+        let likelihood = Grouped { family: GroupedFamily::Poisson, columns: COLUMNS };
+        let model = LatentModel::new(architecture, Box::new(likelihood), &Noise::new(1), &Device::Cpu).unwrap();
+        let rows = ROWS.map(|row| [&anchors[..], &row[4..]].concat());
+        let rows = Tensor::new(&[rows[0].clone(), rows[1].clone()], &Device::Cpu).unwrap();
+        let batch = Groups::new(rows, &[2, 0]).unwrap().batch(&[0, 1]).unwrap();
+        let proposal = model.propose(&batch).unwrap();
+        [proposal.mean(), proposal.log_variance()].map(|moments| moments.to_vec2::<f32>().unwrap())
+    };
+    let (plain, moved) = (propose([0.0; 4]), propose([1.0, -2.0, 0.5, 0.25]));
+    for ((plain, moved), anchor) in plain.iter().zip(&moved).zip([[1.0, -2.0], [0.5, 0.25]]) {
+        for k in 0..2 {
+            assert!((moved[0][k] - plain[0][k] - anchor[k]).abs() < 1e-6);
+            assert_eq!(moved[1][k], plain[1][k]); // The empty group.
+        }
+    }
 }
 
 fn methods() -> [Box<dyn Objective>; 2] {

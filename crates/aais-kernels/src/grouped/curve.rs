@@ -10,9 +10,9 @@ pub type CurveFunction = fn(f64, f64) -> [f64; 2];
 pub enum Curve {
     /// `a η − b log(1 + exp(η))`: Bernoulli, binomial and negative binomial.
     Logistic,
-    /// `a η − b exp(η)`: Poisson.
+    /// `a η − b exp(η)`: Poisson. Beyond `η = 60` the exponential stays where it is.
     Rising,
-    /// `a η − b exp(−η)`: gamma.
+    /// `a η − b exp(−η)`: gamma. Below `η = −60` the exponential stays where it is.
     Falling,
     /// `−½ a (η − b)²`: normal.
     Quadratic,
@@ -38,6 +38,16 @@ pub(super) struct Rising;
 pub(super) struct Falling;
 pub(super) struct Quadratic;
 
+/// `exp(x)`, at most `exp(60)`: products with coefficients stay finite.
+#[inline(always)]
+unsafe fn bounded_exp<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        let most = S::splat(60.0);
+        // A NaN is not positive and stays.
+        exp::<S>(S::where_positive(S::sub(x, most), most, x))
+    }
+}
+
 /// `-x`.
 #[inline(always)]
 unsafe fn negative<S: Simd>(x: S::V) -> S::V {
@@ -62,13 +72,13 @@ impl Lanes for Logistic {
 impl Lanes for Rising {
     #[inline(always)]
     unsafe fn value<S: Simd>(a: S::V, b: S::V, eta: S::V) -> S::V {
-        unsafe { S::sub(S::mul(a, eta), S::mul(b, exp::<S>(eta))) }
+        unsafe { S::sub(S::mul(a, eta), S::mul(b, bounded_exp::<S>(eta))) }
     }
 
     #[inline(always)]
     unsafe fn derivatives<S: Simd>(a: S::V, b: S::V, eta: S::V) -> Derivatives<S::V> {
         unsafe {
-            let e = exp::<S>(eta);
+            let e = bounded_exp::<S>(eta);
             Derivatives { slope: S::sub(a, S::mul(b, e)), by_a: eta, by_b: negative::<S>(e) }
         }
     }
@@ -77,13 +87,13 @@ impl Lanes for Rising {
 impl Lanes for Falling {
     #[inline(always)]
     unsafe fn value<S: Simd>(a: S::V, b: S::V, eta: S::V) -> S::V {
-        unsafe { S::sub(S::mul(a, eta), S::mul(b, exp::<S>(negative::<S>(eta)))) }
+        unsafe { S::sub(S::mul(a, eta), S::mul(b, bounded_exp::<S>(negative::<S>(eta)))) }
     }
 
     #[inline(always)]
     unsafe fn derivatives<S: Simd>(a: S::V, b: S::V, eta: S::V) -> Derivatives<S::V> {
         unsafe {
-            let e = exp::<S>(negative::<S>(eta));
+            let e = bounded_exp::<S>(negative::<S>(eta));
             Derivatives { slope: S::fma(b, e, a), by_a: eta, by_b: negative::<S>(e) }
         }
     }
