@@ -211,7 +211,7 @@ fn series_curvature(z: f64) -> f64 {
 }
 
 /// `log Γ(x)`.
-pub(crate) fn ln_gamma(x: f64) -> f64 {
+fn ln_gamma(x: f64) -> f64 {
     if x == f64::INFINITY || x < 0.0 {
         return if x < 0.0 { f64::NAN } else { x };
     }
@@ -244,7 +244,7 @@ fn few(x: f64) -> Option<u32> {
 }
 
 /// `log Γ(r + x) − log Γ(r)`; NaN where `r` or `x` is below zero.
-pub(crate) fn rising_factorial(r: f64, x: f64) -> f64 {
+fn rising_factorial(r: f64, x: f64) -> f64 {
     if r.is_nan() || r < 0.0 || x < 0.0 {
         return f64::NAN;
     }
@@ -256,6 +256,14 @@ pub(crate) fn rising_factorial(r: f64, x: f64) -> f64 {
     let difference = x + f64::from(n_high) - f64::from(n_low);
     let stirling = (low - 0.5) * (difference / low).ln_1p() + difference * (high.ln() - 1.0);
     stirling + (series(high) - series(low)) + (product_of_steps(r, n_low) / product_of_steps(r + x, n_high)).ln()
+}
+
+/// `log Γ(r + x) − log Γ(r) − log Γ(x + 1)`, the binomial coefficient of a negative binomial law.
+pub(crate) fn log_binomial(r: f64, x: f64) -> f64 {
+    match few(x) {
+        Some(n) if r >= 0.0 => (product_of_steps(r, n) / product_of_steps(1.0, n)).ln(),
+        _ => rising_factorial(r, x) - ln_gamma(x + 1.0),
+    }
 }
 
 /// The derivative of [`rising_factorial`] by `r`, `ψ(r + x) − ψ(r)`.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::row::{Genes, LOG_FLOOR, Pulled, Row, backward, forward, padded};
 use crate::InstructionSet;
 use crate::buffer::{Buffer, f32_slice, with_values};
-use crate::gamma::{ln_gamma, rising_factorial, rising_factorial_slope};
+use crate::gamma::{log_binomial, rising_factorial_slope};
 use crate::simd::dispatch;
 
 /// Rows are dealt to at most this many groups, each with its own sum of gradients by the dispersions.
@@ -57,24 +57,14 @@ impl Data<'_> {
         by_row.fill(0.0);
         if constants {
             for ((constant, count), r) in by_row[..self.width].iter_mut().zip(&*counts).zip(&*self.genes.dispersion) {
-                *constant = log_binomial(*r, *count);
+                #[expect(clippy::cast_possible_truncation, reason = "rounded once")]
+                let value = log_binomial(f64::from(*r), f64::from(*count)) as f32;
+                *constant = value;
             }
         }
         let library_size = self.library_sizes[row];
         work(&Row { genes: self.genes, width: self.width, counts, constants: by_row, library_size });
     }
-}
-
-/// `log Γ(x + r) − log Γ(r) − log Γ(x + 1)`.
-fn log_binomial(r: f32, count: f32) -> f32 {
-    let (r, x) = (f64::from(r), f64::from(count));
-    // Most counts of single cells are zero.
-    if x == 0.0 {
-        return 0.0;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "rounded once")]
-    let value = (rising_factorial(r, x) - ln_gamma(x + 1.0)) as f32;
-    value
 }
 
 impl Genes {
