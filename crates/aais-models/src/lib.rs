@@ -12,6 +12,7 @@ mod network;
 mod objective;
 mod schedule;
 mod train;
+mod trainable;
 
 pub use adam::{Adam, AdamSettings, SgdSettings};
 pub use architecture::Architecture;
@@ -23,3 +24,4 @@ pub use network::Network;
 pub use objective::{Loss, Objective, Rule, Step, Update};
 pub use schedule::{Progress, Schedule};
 pub use train::{EpochMeans, TrainSettings, Trainer};
+pub use trainable::Model;
