@@ -18,7 +18,7 @@ pub use adam::{Adam, AdamSettings, SgdSettings};
 pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
-pub use likelihood::{Likelihood, Logistic, Normal, Poisson};
+pub use likelihood::{Likelihood, Logistic, NegativeBinomial, Normal, Poisson};
 pub use model::{Batch, Joint, LatentModel, Parameters};
 pub use network::Network;
 pub use objective::{Loss, Objective, Rule, Step, Update};

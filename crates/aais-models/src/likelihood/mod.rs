@@ -1,6 +1,7 @@
 //! What is observed, given the signal.
 
 mod logistic;
+mod negative_binomial;
 mod normal;
 mod poisson;
 
@@ -10,6 +11,7 @@ use candle_core::{Result, Tensor};
 use crate::model::Batch;
 
 pub use logistic::Logistic;
+pub use negative_binomial::NegativeBinomial;
 pub use normal::Normal;
 pub use poisson::Poisson;
 
