@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::likelihood::Likelihood;
 use crate::network::{Network, decay_mask, initial_parameters};
 use crate::set_encoder::encode_sets;
+use crate::trainable::Model;
 
 /// Bounds of the encoder's log variance, as in the authors' code. Deviation 7.
 const LOG_VARIANCE_BOUND: f64 = 20.0;
@@ -183,9 +184,18 @@ impl LatentModel {
         let own = ("likelihood", &self.likelihood_parameters);
         networks.into_iter().chain((own.1.elem_count() > 0).then_some(own)).collect()
     }
+}
 
-    /// For each of [`variables`](Self::variables), which values weight decay reaches.
-    pub(crate) fn decay_masks(&self) -> Vec<Vec<bool>> {
+impl Model for LatentModel {
+    fn observed(&self) -> usize {
+        self.architecture.observed
+    }
+
+    fn variables(&self) -> Vec<(&'static str, &Var)> {
+        self.variables()
+    }
+
+    fn decay_masks(&self) -> Vec<Vec<bool>> {
         let has_skips = self.architecture.skip_encoder || self.architecture.skip_decoder;
         let mask = |spec| decay_mask(&spec, has_skips);
         let own = vec![!has_skips; self.architecture.likelihood_parameters];

@@ -62,7 +62,7 @@ fn assert_log_likelihood(family: GroupedFamily, batch: &Batch, parameters: &[f32
 #[test]
 fn log_likelihoods_are_the_densities_without_their_constants() {
     let eta = predictors();
-    let rows = |f: &dyn Fn(usize) -> f64| std::array::from_fn(|row| f(row));
+    let rows = |f: &dyn Fn(usize) -> f64| std::array::from_fn(f);
     let (counts, ones) = ([0.0, 3.0, 1.0], [1.0; 3]);
     let count = |row: usize| counts[row] as u64;
 
@@ -191,8 +191,8 @@ fn an_encoder_adds_to_its_anchors() {
         };
         let likelihood = Grouped { family: GroupedFamily::Poisson, columns: COLUMNS };
         let model = LatentModel::new(architecture, Box::new(likelihood), &Noise::new(1), &Device::Cpu).unwrap();
-        let rows = ROWS.map(|row| [&anchors[..], &row[4..]].concat());
-        let rows = Tensor::new(&[rows[0].clone(), rows[1].clone()], &Device::Cpu).unwrap();
+        let rows: Vec<f32> = ROWS[..2].iter().flat_map(|row| [&anchors[..], &row[4..]].concat()).collect();
+        let rows = Tensor::from_vec(rows, (2, 8), &Device::Cpu).unwrap();
         let batch = Groups::new(rows, &[2, 0]).unwrap().batch(&[0, 1]).unwrap();
         let proposal = model.propose(&batch).unwrap();
         [proposal.mean(), proposal.log_variance()].map(|moments| moments.to_vec2::<f32>().unwrap())

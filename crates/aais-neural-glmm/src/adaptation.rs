@@ -98,7 +98,7 @@ mod tests {
         let log_weights = vec![0.0, 0.0, 0.0, 2f64.ln()];
         let draws = Draws { log_weights, effects: z.clone(), z };
         let found = moments(&draws);
-        let mean = (0.0 + 1.0 + 2.0 + 2.0 * 3.0) / 5.0;
+        let mean: f64 = (0.0 + 1.0 + 2.0 + 2.0 * 3.0) / 5.0;
         let variance = (mean * mean + (1.0 - mean).powi(2) + (2.0 - mean).powi(2) + 2.0 * (3.0 - mean).powi(2)) / 5.0;
         assert!((found[0] - mean).abs() < 1e-12 && (found[1] - f64::ln(variance)).abs() < 1e-12);
     }

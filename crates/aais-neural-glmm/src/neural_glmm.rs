@@ -191,7 +191,7 @@ impl Learned {
             Ok(Array2::from_shape_fn(tensor.dims2()?, |(row, column)| f64::from(rows[row][column])))
         };
         let scales = ndarray::aview1(&self.scales.random);
-        Ok([matrix(&z)?, matrix(&effects)? / &scales])
+        Ok([matrix(&z)?, matrix(&effects)? / scales])
     }
 
     /// The law and the means that fixed effects take from it.

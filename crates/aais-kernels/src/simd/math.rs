@@ -4,7 +4,7 @@ use super::Simd;
 
 /// `exp(x)` for `x <= 0` to 2 units in the last place; below -87 it stays at `exp(-87)`. Cody and Waite's reduction.
 #[inline(always)]
-unsafe fn exp_of_negative<S: Simd>(x: S::V) -> S::V {
+pub(crate) unsafe fn exp_of_negative<S: Simd>(x: S::V) -> S::V {
     /// Added and subtracted, it rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     /// `ln 2` as a short number and the rest, so that multiples of the first are exact.
@@ -59,15 +59,34 @@ pub(crate) unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
 #[inline(always)]
 pub(crate) unsafe fn softplus<S: Simd>(x: S::V) -> S::V {
     unsafe {
-        // log(1 + e) = 2 artanh(e / (2 + e)), whose series in s^2 <= 1/9 is short.
+        // log(1 + e) = 2 artanh(e / (2 + e)).
         let e = exp_minus_abs::<S>(x);
         let s = S::div(e, S::add(S::splat(2.0), e));
+        twice_artanh_plus::<S>(s, S::where_positive(x, x, S::splat(0.0)))
+    }
+}
+
+/// `log(1 + y)` of positive `y = exp(x)`, where both are at hand.
+#[inline(always)]
+pub(crate) unsafe fn log_one_plus<S: Simd>(y: S::V, x: S::V) -> S::V {
+    unsafe {
+        let (one, two) = (S::splat(1.0), S::splat(2.0));
+        // With e = min(y, 1 / y) as above; numerator and denominator are multiplied by y where it is the larger.
+        let s = S::div(S::where_positive(x, one, y), S::where_positive(x, S::fma(two, y, one), S::add(two, y)));
+        twice_artanh_plus::<S>(s, S::where_positive(x, x, S::splat(0.0)))
+    }
+}
+
+/// `2 artanh(s) + term` for `0 <= s <= 1/3`, where the series in `s^2` is short.
+#[inline(always)]
+unsafe fn twice_artanh_plus<S: Simd>(s: S::V, term: S::V) -> S::V {
+    unsafe {
         let t = S::mul(s, s);
         let mut series = S::splat(2.0 / 13.0);
         for coefficient in [2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0, 2.0] {
             series = S::fma(series, t, S::splat(coefficient));
         }
-        S::fma(series, s, S::where_positive(x, x, S::splat(0.0)))
+        S::fma(series, s, term)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod grouped;
 mod logistic;
+mod negative_binomial;
 mod normal;
 mod poisson;
 
@@ -12,6 +13,7 @@ use crate::batch::Batch;
 
 pub use grouped::{Grouped, GroupedColumns, GroupedFamily};
 pub use logistic::Logistic;
+pub use negative_binomial::NegativeBinomial;
 pub use normal::Normal;
 pub use poisson::Poisson;
 
