@@ -69,8 +69,8 @@ mod tests {
                 let column: Vec<f64> = points.iter().skip(k).step_by(latent).map(|z| f64::from(*z)).collect();
                 let mean = column.iter().sum::<f64>() / 100.0;
                 let square = column.iter().map(|z| z * z).sum::<f64>() / 100.0;
-                // Independent ones have 0.1 and 0.14.
-                assert!(mean.abs() < 0.02 && (square - 1.0).abs() < 0.08, "{latent} {k}: {mean}, {square}");
+                // Independent ones have 0.1 and 0.14; these at most half.
+                assert!(mean.abs() < 0.05 && (square - 1.0).abs() < 0.07, "{latent} {k}: {mean}, {square}");
             }
         }
     }
