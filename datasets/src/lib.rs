@@ -3,6 +3,8 @@
 
 mod circle;
 mod copula;
+mod cortex;
+mod counts;
 mod error;
 mod exponential;
 mod mixture;
@@ -14,6 +16,10 @@ mod verbagg;
 
 pub use circle::{Circle, CircleData, circle};
 pub use copula::{Counts, observe_counts, published_copula};
+pub use cortex::{Cortex, CortexSource, cortex};
+pub use counts::{
+    CountMatrix, CountOptions, GeneNames, LabelSource, Labels, Orientation, Place, read_counts, write_embedding,
+};
 pub use error::{Error, Result};
 pub use exponential::{Exponential, exponential};
 pub use mixture::{Mixture, Stream, mixture};
