@@ -12,6 +12,7 @@ mod mt19937;
 mod signals;
 mod standardize;
 mod table;
+mod variable_genes;
 mod verbagg;
 
 pub use circle::{Circle, CircleData, circle};
@@ -26,4 +27,5 @@ pub use mixture::{Mixture, Stream, mixture};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};
 pub use table::{ColumnValues, Delimiter, Table, TableColumn, TableOptions, TextColumn, read_table, read_table_from};
+pub use variable_genes::{GeneVariability, gene_variability, highly_variable_genes};
 pub use verbagg::verbagg;
