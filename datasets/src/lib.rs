@@ -7,6 +7,7 @@ mod cortex;
 mod counts;
 mod error;
 mod exponential;
+mod grouseticks;
 mod mixture;
 mod mt19937;
 mod signals;
@@ -23,6 +24,7 @@ pub use counts::{
 };
 pub use error::{Error, Result};
 pub use exponential::{Exponential, exponential};
+pub use grouseticks::grouseticks;
 pub use mixture::{Mixture, Stream, mixture};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};

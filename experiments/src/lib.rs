@@ -10,6 +10,7 @@ pub mod environment;
 pub mod figures;
 pub mod fits;
 pub mod glmm;
+pub mod laws;
 pub mod report;
 pub mod reported;
 pub mod reproduce;

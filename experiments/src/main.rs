@@ -12,6 +12,7 @@ use aais_experiments::check::check;
 use aais_experiments::config::Config;
 use aais_experiments::environment;
 use aais_experiments::glmm::Glmm;
+use aais_experiments::laws::Laws;
 use aais_experiments::reported::Reported;
 use aais_experiments::reproduce::{self, Request, cells_folder, device, foreign, read_cells, rewrite_report, targets};
 use aais_experiments::run::CHECKPOINT_SECONDS;
@@ -53,6 +54,8 @@ enum Command {
     },
     /// Fit a mixed model to a table of your own
     Glmm(Glmm),
+    /// Learned laws of random effects on data with known truth, and on real data
+    Laws(Laws),
     /// Measure speed
     Bench {
         #[command(subcommand)]
@@ -177,6 +180,11 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Glmm(glmm) => {
             glmm.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Laws(laws) => {
+            use_threads(1)?;
+            laws.run()?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench { what: Bench::Glmm { peer, json } } => {

@@ -138,8 +138,11 @@ fn constant(family: Family, response: f64, weight: f64) -> f64 {
     }
 }
 
-/// The rows of some groups, whose numbers rise, as a design of its own.
-pub(crate) fn of_groups(design: &Design, groups: &[usize]) -> Result<Design> {
+/// The rows of some groups of a design with one grouping factor, whose numbers rise, as a design of its own.
+///
+/// # Errors
+/// If there are several grouping factors.
+pub fn groups_of(design: &Design, groups: &[usize]) -> Result<Design> {
     let first = single_factor(design)?;
     let rows: Vec<usize> =
         (0..first.codes.len()).filter(|&row| groups.binary_search(&first.codes[row]).is_ok()).collect();

@@ -5,7 +5,7 @@ use aais_glmm::{Design, Family};
 use statrs::function::erf::erfc;
 
 use crate::error::Result;
-use crate::grouped_design::{GroupedDesign, of_groups};
+use crate::grouped_design::{GroupedDesign, groups_of};
 use crate::marginal::LogMarginal;
 use crate::neural_glmm::{Learned, fit_normal};
 use crate::normal_law;
@@ -82,7 +82,7 @@ pub(crate) fn hold_out(
             groups
         };
         let (out, kept) = (part(true), part(false));
-        let (training, held) = (of_groups(design, &kept)?, of_groups(design, &out)?);
+        let (training, held) = (groups_of(design, &kept)?, groups_of(design, &out)?);
         let normal = fit_normal(&training, family)?;
         let noise = noise.at(fold, 0);
         let grouped = GroupedDesign::new(&training, family)?;

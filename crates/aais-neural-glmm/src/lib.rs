@@ -20,6 +20,7 @@ mod summary;
 mod training;
 
 pub use error::{Error, Result};
+pub use grouped_design::groups_of;
 pub use groups_told::{GroupPosterior, QUANTILES};
 pub use held_out::{HeldOut, HeldOutGroup};
 pub use law::Law;

@@ -29,6 +29,11 @@ pub struct Settings {
     pub batch_size: usize,
     /// Adam's step length at the start. It falls to zero over the second half of the steps.
     pub learning_rate: f64,
+    /// Standard deviation of a normal prior of the weights that bend the law; infinite for none.
+    ///
+    /// It holds the law near the normal one, whose map is the decoder's bypass and free, where groups are few, and counts
+    /// for nothing where they are many. Parhi and Nowak (2023) penalize the same weights.
+    pub weight_std: f64,
     /// Samples a group for marginal likelihoods and posteriors.
     pub n_evaluation_samples: usize,
     /// Draws that the law is given by.
@@ -41,8 +46,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Chosen on simulated data with normal, skewed and two-point effects: more steps, samples or width changed the
-    /// laws by less than their sampling error.
+    /// Chosen on a few simulated data sets with normal, skewed and two-point effects and on real ones held out: without
+    /// the prior of the weights, a law learned from a hundred small groups foretold new ones worse than the normal law.
     fn default() -> Self {
         Self {
             method: Method::default(),
@@ -52,6 +57,7 @@ impl Default for Settings {
             n_steps: 1500,
             batch_size: 64,
             learning_rate: 5e-3,
+            weight_std: 0.1,
             n_evaluation_samples: 1000,
             n_draws: 20_000,
             n_folds: Some(5),
@@ -71,6 +77,7 @@ impl Settings {
         require(draws >= 100 && draws.is_multiple_of(2), "n_draws", "an even number from 100 up", draws)?;
         let is_rate = self.learning_rate.is_finite() && self.learning_rate > 0.0;
         require(is_rate, "learning_rate", "a positive number", self.learning_rate)?;
+        require(self.weight_std > 0.0, "weight_std", "a positive number, or infinity", self.weight_std)?;
         let latent = self.latent.unwrap_or(n_effects);
         require(latent >= n_effects, "latent", "at least the number of random effects", latent)?;
         let is_wide = !self.hidden.is_empty() && self.hidden.iter().all(|width| *width >= latent.max(2));

@@ -87,7 +87,8 @@ pub(crate) fn train(
     let train = TrainSettings {
         batch_size: settings.batch_size,
         learning_rate: settings.learning_rate as f32,
-        weight_decay: 0.0,
+        // Of the mean over groups; the skip paths, which are the normal law, are free.
+        weight_decay: (1.0 / (groups.len() as f64 * settings.weight_std.powi(2))) as f32,
         average_rate: 0.0,
         join_equal_rows: false,
     };
