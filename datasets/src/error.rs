@@ -105,6 +105,52 @@ pub enum Error {
         n_labels: usize,
     },
 
+    /// A file that cannot be fetched from any of its addresses.
+    #[cfg(feature = "download")]
+    #[error("cannot fetch {file}: {}; or put the file by hand at {path}", crate::fetch::listed(.failures))]
+    NotFetched {
+        /// The file, by its path below the data folder.
+        file: String,
+        /// Where it should be.
+        path: String,
+        /// What went wrong, an address each.
+        failures: Vec<crate::Failure>,
+    },
+
+    /// A file that is there and not the published one.
+    #[cfg(feature = "download")]
+    #[error("{file} has {kind} {found}, expected {expected}; move it away, or let `--force` replace it")]
+    WrongChecksum {
+        /// The file.
+        file: String,
+        /// SHA-256 or MD5.
+        kind: &'static str,
+        /// The digest of the published file.
+        expected: String,
+        /// Its own.
+        found: String,
+    },
+
+    /// A file or folder that cannot be written or locked.
+    #[cfg(feature = "download")]
+    #[error("cannot write {file}: {reason}; choose a folder you may write to with `--data-dir`")]
+    Unwritable {
+        /// The file or folder.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+
+    /// A proxy or certificates that cannot be used.
+    #[cfg(feature = "download")]
+    #[error("cannot use {what}: {reason}")]
+    Connection {
+        /// The proxy or the certificates.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+
     /// A column that is not there, or holds something else than finite numbers.
     #[error("{file}: expected a column `{column}` of numbers")]
     NoNumbers {

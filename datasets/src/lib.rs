@@ -1,10 +1,13 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+mod catalogue;
 mod circle;
 mod copula;
 mod error;
 mod exponential;
+#[cfg(feature = "download")]
+mod fetch;
 mod idx;
 mod mixture;
 mod mnist;
@@ -14,10 +17,15 @@ mod standardize;
 mod table;
 mod verbagg;
 
+pub use catalogue::{Checksum, DataSet, RemoteFile, Size, catalogue};
 pub use circle::{Circle, CircleData, circle};
 pub use copula::{Counts, observe_counts, published_copula};
 pub use error::{Error, Result};
 pub use exponential::{Exponential, exponential};
+#[cfg(feature = "download")]
+pub use fetch::{
+    Certificates, Existing, Failure, FetchOptions, Fetched, Outcome, Problem, Progress, Proxies, fetch, fetch_file,
+};
 pub use idx::{read_idx_images, read_idx_images_from, read_idx_labels, read_idx_labels_from};
 pub use mixture::{Mixture, Stream, mixture};
 pub use mnist::{Images, Mnist, mnist};
