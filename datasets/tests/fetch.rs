@@ -3,6 +3,7 @@
 #![cfg(feature = "download")]
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod server;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use aais_datasets::{
     Certificates, Checksum, Error, Existing, Outcome, Problem, Progress, Proxies, RemoteFile, Size, fetch_file,
 };
-use server::client::{Client, content, sha256};
+use client::{Client, content, sha256};
 use server::{Answer, Served, Server};
 
 #[test]
@@ -302,6 +303,9 @@ fn settings_that_cannot_be_used_are_told() {
     client.options.proxies.http = Some("socks5://localhost:1".to_owned());
     let message = client.fetch(&file).unwrap_err().to_string();
     assert_eq!(message, "cannot use proxy socks5://localhost:1: expected one that begins with http: or https:");
+    client.options.proxies.http = Some("http://me:secret@:::".to_owned());
+    let message = client.fetch(&file).unwrap_err().to_string();
+    assert!(message.starts_with("cannot use proxy ") && !message.contains("secret"), "{message}");
 
     client.options.proxies = Proxies::default();
     client.options.certificates = Certificates::Pem(b"none".to_vec());

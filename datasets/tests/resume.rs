@@ -3,13 +3,14 @@
 #![cfg(feature = "download")]
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod server;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use aais_datasets::{Problem, Progress, RemoteFile, Size, fetch_file};
-use server::client::{Client, content};
+use client::{Client, content};
 use server::{Answer, Served, Server};
 
 #[test]

@@ -41,13 +41,14 @@ pub(super) fn agent(url: &str, options: &FetchOptions) -> Result<Agent, Stop> {
 }
 
 fn proxy(proxy: &str) -> Result<Proxy, Error> {
-    let reason = |error: ureq::Error| Error::Connection { what: format!("proxy {proxy}"), reason: error.to_string() };
+    // Before the `@` stands a password.
+    let shown = proxy.rsplit('@').next().unwrap_or(proxy);
+    let unusable = |reason: String| Error::Connection { what: format!("proxy {shown}"), reason };
     let is_http = !proxy.contains("://") || proxy.to_lowercase().starts_with("http");
     if !is_http {
-        let reason = "expected one that begins with http: or https:".to_owned();
-        return Err(Error::Connection { what: format!("proxy {proxy}"), reason });
+        return Err(unusable("expected one that begins with http: or https:".to_owned()));
     }
-    Proxy::new(proxy).map_err(reason)
+    Proxy::new(proxy).map_err(|error| unusable(error.to_string()))
 }
 
 /// How https is spoken, where it can be.

@@ -1,5 +1,7 @@
 //! Who fetches from the server of a test.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use aais_datasets::{Checksum, Error, FetchOptions, Fetched, Outcome, Problem, Re
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::Server;
+use crate::server::Server;
 
 /// A file of so many bytes, none of which is like its neighbours.
 pub fn content(n: usize) -> Vec<u8> {
