@@ -1,5 +1,7 @@
 //! What can be wrong with settings and data.
 
+use crate::counts::Place;
+
 /// Why there is no data set.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -131,16 +133,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A file or folder that cannot be written or locked.
-    #[cfg(feature = "download")]
-    #[error("cannot write {file}: {reason}; choose a folder you may write to with `--data-dir`")]
-    Unwritable {
-        /// The file or folder.
-        file: String,
-        /// What the system says.
-        reason: String,
-    },
-
     /// A proxy or certificates that cannot be used.
     #[cfg(feature = "download")]
     #[error("cannot use {what}: {reason}")]
@@ -240,6 +232,95 @@ pub enum Error {
         /// The level.
         level: String,
     },
+
+    /// A file that cannot be written.
+    #[error("cannot write {file}: {reason}")]
+    Unwritable {
+        /// The file.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+
+    /// Something else in a file than its format has there.
+    #[error("{place}: expected {expected}, got {found}")]
+    Malformed {
+        /// Where.
+        place: Place,
+        /// What the format has.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+
+    /// A negative number, a fraction, no number, or too large a one in a table of counts.
+    #[error("{place}: expected a raw count, a whole number from 0 to {}, got `{found}`", u32::MAX)]
+    NotACount {
+        /// Where.
+        place: Place,
+        /// What is there.
+        found: String,
+    },
+
+    /// Two things of one name.
+    #[error("{place}: expected {what}s of different names, got `{name}` again, first in {first}")]
+    Duplicate {
+        /// Where the second is.
+        place: Place,
+        /// A gene or a cell.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where the first is.
+        first: Box<Place>,
+    },
+
+    /// A cell without a label.
+    #[error("{place}: expected a label of every cell, got none of `{cell}`")]
+    NoLabel {
+        /// Where the label should be.
+        place: Place,
+        /// The cell.
+        cell: String,
+    },
+
+    /// Things that should be one for each and are more or fewer.
+    #[error("expected {expected} {what}, got {found}")]
+    Length {
+        /// What there are too many or too few of.
+        what: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+
+    /// A position beyond the last, or given twice.
+    #[error("expected {wanted} below {n}, got {found}")]
+    Position {
+        /// What is wanted.
+        wanted: &'static str,
+        /// How many there are to choose from.
+        n: usize,
+        /// The position.
+        found: usize,
+    },
+
+    /// Counts that do not vary enough to rank their genes.
+    #[error("expected {wanted}, got {found}; leave out genes with few counts, or add cells")]
+    TooFew {
+        /// What is needed.
+        wanted: String,
+        /// What is there.
+        found: usize,
+    },
+}
+
+impl Error {
+    /// Passes as many as there should be.
+    pub(crate) fn expect_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+        if expected == found { Ok(()) } else { Err(Self::Length { what, expected, found }) }
+    }
 }
 
 /// Data, or why there is none.

@@ -231,5 +231,6 @@ fn check(file: &RemoteFile, part: &mut Part) -> std::result::Result<(), Stop> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::Unwritable { file: path.display().to_string(), reason: error.to_string() }
+    let reason = format!("{error}; choose a folder you may write to with `--data-dir`");
+    Error::Unwritable { file: path.display().to_string(), reason }
 }

@@ -4,6 +4,8 @@
 mod catalogue;
 mod circle;
 mod copula;
+mod cortex;
+mod counts;
 mod error;
 mod exponential;
 #[cfg(feature = "download")]
@@ -15,11 +17,16 @@ mod mt19937;
 mod signals;
 mod standardize;
 mod table;
+mod variable_genes;
 mod verbagg;
 
 pub use catalogue::{Checksum, DataSet, RemoteFile, Size, catalogue};
 pub use circle::{Circle, CircleData, circle};
 pub use copula::{Counts, observe_counts, published_copula};
+pub use cortex::{Cortex, CortexSource, cortex};
+pub use counts::{
+    CountMatrix, CountOptions, GeneNames, LabelSource, Labels, Orientation, Place, read_counts, write_embedding,
+};
 pub use error::{Error, Result};
 pub use exponential::{Exponential, exponential};
 #[cfg(feature = "download")]
@@ -32,4 +39,5 @@ pub use mnist::{Images, Mnist, mnist};
 pub use signals::{Component, SignalData};
 pub use standardize::{Standardized, standardize};
 pub use table::{ColumnValues, Delimiter, Table, TableColumn, TableOptions, TextColumn, read_table, read_table_from};
+pub use variable_genes::{GeneVariability, gene_variability, highly_variable_genes};
 pub use verbagg::verbagg;

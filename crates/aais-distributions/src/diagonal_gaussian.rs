@@ -2,13 +2,15 @@
 
 use candle_core::{D, Result, Tensor, bail};
 
-use crate::{LogDensity, Noise, Proposal};
+use crate::lattice::lattice_normal;
+use crate::{LogDensity, Noise, Proposal, Sampling};
 
 /// `N(mean, Diag(exp(log_variance)))`, one for each of `B` rows.
 #[derive(Clone, Debug)]
 pub struct DiagonalGaussian {
     mean: Tensor,
     log_variance: Tensor,
+    sampling: Sampling,
 }
 
 impl DiagonalGaussian {
@@ -20,7 +22,13 @@ impl DiagonalGaussian {
         if mean.dims2()? != log_variance.dims2()? {
             bail!("means {:?} and log variances {:?} must have one shape", mean.dims(), log_variance.dims());
         }
-        Ok(Self { mean, log_variance })
+        Ok(Self { mean, log_variance, sampling: Sampling::default() })
+    }
+
+    /// The same, drawn from in another way.
+    #[must_use]
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
     }
 
     /// Means, `(B, d)`.
@@ -36,7 +44,7 @@ impl DiagonalGaussian {
     /// The same Gaussian, taking no gradient.
     #[must_use]
     pub fn frozen(&self) -> Self {
-        Self { mean: self.mean.detach(), log_variance: self.log_variance.detach() }
+        Self { mean: self.mean.detach(), log_variance: self.log_variance.detach(), sampling: self.sampling }
     }
 
     /// `KL(q ‖ N(0, I))` of each row, `(B,)`: `−½ Σ (1 + log s² − μ² − s²)`. Paper, Eq. 5.
@@ -66,7 +74,10 @@ impl LogDensity for DiagonalGaussian {
 impl Proposal for DiagonalGaussian {
     fn sample(&self, n_samples: usize, noise: &mut Noise) -> Result<Tensor> {
         let (rows, latent) = self.mean.dims2()?;
-        let noise = noise.standard_normal(&[rows, n_samples, latent], self.mean.device())?;
+        let noise = match self.sampling {
+            Sampling::Independent => noise.standard_normal(&[rows, n_samples, latent], self.mean.device())?,
+            Sampling::Lattice => lattice_normal([rows, n_samples, latent], noise, self.mean.device())?,
+        };
         let noise = noise.to_dtype(self.mean.dtype())?;
         aais_kernels::reparameterize(&self.mean, &(&self.log_variance * 0.5)?.exp()?, &noise)
     }

@@ -4,6 +4,7 @@
 mod clayton;
 mod density;
 mod diagonal_gaussian;
+mod lattice;
 mod noise;
 mod shifted_gamma;
 mod standard_normal;
@@ -11,6 +12,7 @@ mod standard_normal;
 pub use clayton::Clayton;
 pub use density::{LogDensity, Proposal};
 pub use diagonal_gaussian::DiagonalGaussian;
+pub use lattice::Sampling;
 pub use noise::Noise;
 pub use shifted_gamma::ShiftedGamma;
 pub use standard_normal::StandardNormal;

@@ -37,6 +37,17 @@ pub enum BinomialLink {
     Cloglog,
 }
 
+/// A row's log-likelihood and its derivatives in the linear predictor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowLikelihood {
+    /// `ℓ(η)`, up to a constant.
+    pub value: f64,
+    /// `∂ℓ/∂η`.
+    pub score: f64,
+    /// `−∂²ℓ/∂η²`.
+    pub information: f64,
+}
+
 /// Which second derivatives of the log-likelihood enter the Laplace approximation.
 ///
 /// The two are equal for logit and Poisson, whose links are canonical, and for the Gaussian.
@@ -91,6 +102,20 @@ impl Family {
     pub fn deviance_residual(self, response: f64, mean: f64, weight: f64, dispersion: f64) -> f64 {
         let deviance = weight * self.unit_deviance(response, mean, dispersion).max(0.0);
         (response - mean).signum() * deviance.sqrt()
+    }
+
+    /// One row's log-likelihood as a function of its linear predictor, for a weight of one.
+    ///
+    /// `dispersion` is the residual standard deviation, the size or the shape; the other families do not read it.
+    /// Constants of the response are left out, and what depends on the dispersion alone.
+    pub fn row(self, response: f64, linear_predictor: f64, dispersion: f64) -> RowLikelihood {
+        let precision = if self == Self::Gaussian { dispersion.powi(-2) } else { 1.0 };
+        let curves = self.likelihood(dispersion).curves(response, linear_predictor);
+        RowLikelihood {
+            value: precision * curves.value,
+            score: precision * curves.score,
+            information: precision * curves.observed,
+        }
     }
 
     /// Whether a parameter beside the coefficients and the covariances is estimated with them.

@@ -55,7 +55,7 @@ pub use data::{Categorical, Column, Data};
 pub use design::{Design, RandomTerm, Response};
 pub use diagnostics::Diagnostic;
 pub use error::{Error, Result};
-pub use family::{BinomialLink, Family, Information};
+pub use family::{BinomialLink, Family, Information, RowLikelihood};
 pub use fit::{Dispersion, Fit, fit};
 pub use formula::{Formula, FormulaError};
 pub use gauss_hermite::GaussHermite;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of [`Adam`]; the moments' rates and epsilon are torch's defaults.
+/// Settings of [`Adam`]; the moments' rates are torch's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamSettings {
@@ -10,6 +10,14 @@ pub struct AdamSettings {
     pub learning_rate: f32,
     /// Factor of the parameters that is added to their gradients.
     pub weight_decay: f32,
+    /// Added to the root of the second moment, [`AdamSettings::EPSILON`] in torch: a larger one shortens the steps of
+    /// parameters whose gradients are small.
+    pub epsilon: f32,
+}
+
+impl AdamSettings {
+    /// torch's `eps`.
+    pub const EPSILON: f32 = 1e-8;
 }
 
 /// Settings of stochastic gradient descent with momentum.
@@ -26,7 +34,6 @@ pub struct SgdSettings {
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
-const EPSILON: f32 = 1e-8;
 
 /// Moments of the gradients of several flat parameter vectors (Kingma and Ba 2015).
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +103,7 @@ impl Adam {
             let gradient = gradient + if *decays { settings.weight_decay * *value } else { 0.0 };
             *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
             *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
-            *value -= step_size * *first / (second.sqrt() / root + EPSILON);
+            *value -= step_size * *first / (second.sqrt() / root + settings.epsilon);
         }
     }
 }
@@ -105,9 +112,13 @@ impl Adam {
 mod tests {
     use super::*;
 
+    fn settings(learning_rate: f32, weight_decay: f32) -> AdamSettings {
+        AdamSettings { learning_rate, weight_decay, epsilon: AdamSettings::EPSILON }
+    }
+
     #[test]
     fn first_step_has_the_length_of_the_learning_rate() {
-        let settings = AdamSettings { learning_rate: 0.1, weight_decay: 0.0 };
+        let settings = settings(0.1, 0.0);
         let (mut adam, mut values) = (Adam::new(&[2]), [1.0, -2.0]);
         adam.begin_step();
         adam.update(0, &settings, &mut values, &[3.0, -0.01], &[true; 2]);
@@ -115,8 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn epsilon_stands_beside_the_root_of_the_second_moment() {
+        let settings = AdamSettings { epsilon: 0.01, ..settings(0.1, 0.0) };
+        let (mut adam, mut values) = (Adam::new(&[2]), [0.0, 0.0]);
+        adam.begin_step();
+        adam.update(0, &settings, &mut values, &[0.01, -1.0], &[true; 2]);
+        // A first step is the gradient over its size plus epsilon.
+        assert!((values[0] + 0.05).abs() < 1e-7 && (values[1] - 0.1 / 1.01).abs() < 1e-7, "{values:?}");
+    }
+
+    #[test]
     fn decay_is_part_of_the_gradient_where_the_mask_allows_it() {
-        let settings = AdamSettings { learning_rate: 0.1, weight_decay: 0.5 };
+        let settings = settings(0.1, 0.5);
         let (mut adam, mut values) = (Adam::new(&[2]), [1.0, 1.0]);
         adam.begin_step();
         adam.update(0, &settings, &mut values, &[0.0, 0.0], &[true, false]);
@@ -142,7 +163,7 @@ mod tests {
 
     #[test]
     fn two_steps_follow_the_recursion() {
-        let settings = AdamSettings { learning_rate: 0.01, weight_decay: 0.0 };
+        let settings = settings(0.01, 0.0);
         let (mut adam, mut values) = (Adam::new(&[1]), [0.0]);
         for gradient in [1.0, -0.5] {
             adam.begin_step();

@@ -4,6 +4,7 @@ use aais_kernels::{Activation, MlpSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::set_encoder::SetEncoder;
 
 /// Widths of an encoder and a decoder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Architecture {
     pub softplus: bool,
     /// Trained parameters of the likelihood: fixed effects or dispersions.
     pub likelihood_parameters: usize,
+    /// For data in groups, how the encoder takes a group's rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetEncoder>,
 }
 
 impl Architecture {
@@ -47,6 +51,7 @@ impl Architecture {
                 skip_decoder: decoder,
                 softplus: false,
                 likelihood_parameters: extra,
+                set: None,
             };
         let almond = |[observed, signal, latent]: [usize; 3], hidden: &[usize], extra| Self {
             softplus: true,
@@ -73,17 +78,34 @@ impl Architecture {
         })
     }
 
-    /// Observation to mean and log variance.
+    /// Observation, or what is pooled of a group's, to mean and log variance.
     pub fn encoder(&self) -> MlpSpec {
         let hidden = self.hidden.iter().rev().copied().collect();
         MlpSpec {
-            n_in: self.observed,
+            n_in: self.set.as_ref().map_or(self.observed, |set| set.pooled + 1),
             hidden,
             n_out: self.latent,
             n_heads: 2,
             skip: self.skip_encoder,
             activation: self.activation(),
         }
+    }
+
+    /// A row of a group to what is pooled, for an encoder of sets.
+    pub fn row_encoder(&self) -> Option<MlpSpec> {
+        self.set.as_ref().map(|set| MlpSpec {
+            n_in: set.features,
+            hidden: set.hidden.clone(),
+            n_out: set.pooled,
+            n_heads: 1,
+            skip: self.skip_encoder,
+            activation: self.activation(),
+        })
+    }
+
+    /// The encoder's networks in the order of its parameters.
+    pub(crate) fn encoders(&self) -> impl Iterator<Item = MlpSpec> {
+        self.row_encoder().into_iter().chain([self.encoder()])
     }
 
     /// Latent point to signal.
@@ -106,7 +128,8 @@ impl Architecture {
     /// Everything trained: both networks, the shared slope if blocks have one, the likelihood's own.
     pub fn n_parameters(&self) -> usize {
         let slope = usize::from(!self.softplus);
-        self.encoder().n_parameters() + self.decoder().n_parameters() + slope + self.likelihood_parameters
+        let encoders: usize = self.encoders().map(|spec| spec.n_parameters()).sum();
+        encoders + self.decoder().n_parameters() + slope + self.likelihood_parameters
     }
 }
 

@@ -1,11 +1,14 @@
 //! An encoder, a decoder and a likelihood, seen as log densities.
 
-use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
+use aais_distributions::{DiagonalGaussian, LogDensity, Noise, Sampling, StandardNormal};
 use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
+use crate::batch::Batch;
 use crate::likelihood::Likelihood;
 use crate::network::{Network, decay_mask, initial_parameters};
+use crate::set_encoder::encode_sets;
+use crate::trainable::Model;
 
 /// Bounds of the encoder's log variance, as in the authors' code. Deviation 7.
 const LOG_VARIANCE_BOUND: f64 = 20.0;
@@ -13,33 +16,10 @@ const LOG_VARIANCE_BOUND: f64 = 20.0;
 /// torch's initial slope of a PReLU. Deviation 6.
 const INITIAL_SLOPE: f32 = 0.25;
 
-/// Some rows of a data set.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// `(B, D)`.
-    pub observed: Tensor,
-    /// Their positions in the data set.
-    pub rows: Vec<usize>,
-    /// How many equal rows of the data set each stands for, `(B,)`; one each if none.
-    pub counts: Option<Tensor>,
-}
-
-impl Batch {
-    /// The mean over the rows that the batch stands for: `(B,)` or `(B, M)` to a scalar.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
-    pub fn mean(&self, values: &Tensor) -> Result<Tensor> {
-        let Some(counts) = &self.counts else { return values.mean_all() };
-        let by_row = if values.rank() == 1 { values.clone() } else { values.mean(1)? };
-        (by_row * counts)?.sum_all()? / f64::from(counts.sum_all()?.to_scalar::<f32>()?)
-    }
-}
-
 /// Everything a model learns, in the order of each network's [`MlpSpec`](aais_kernels::MlpSpec).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
-    /// The encoder's flat vector.
+    /// The encoder's flat vector; that of an encoder of sets is the rows' network followed by the sets'.
     pub encoder: Vec<f32>,
     /// The decoder's flat vector.
     pub decoder: Vec<f32>,
@@ -57,6 +37,7 @@ pub struct LatentModel {
     slope: Var,
     likelihood_parameters: Var,
     likelihood: Box<dyn Likelihood>,
+    sampling: Sampling,
 }
 
 impl LatentModel {
@@ -70,8 +51,10 @@ impl LatentModel {
         noise: &Noise,
         device: &Device,
     ) -> Result<Self> {
+        let of_rows = architecture.row_encoder().map(|spec| initial_parameters(&spec, &mut noise.fork("row encoder")));
+        let of_encoder = initial_parameters(&architecture.encoder(), &mut noise.fork("encoder"));
         let parameters = Parameters {
-            encoder: initial_parameters(&architecture.encoder(), &mut noise.fork("encoder")),
+            encoder: [of_rows.unwrap_or_default(), of_encoder].concat(),
             decoder: initial_parameters(&architecture.decoder(), &mut noise.fork("decoder")),
             slope: INITIAL_SLOPE,
             likelihood: likelihood.initial_parameters(&mut noise.fork("likelihood")),
@@ -95,7 +78,8 @@ impl LatentModel {
             }
             Var::from_vec(values, expected, device)
         };
-        let [encoder, decoder] = [architecture.encoder(), architecture.decoder()].map(|spec| spec.n_parameters());
+        let encoder: usize = architecture.encoders().map(|spec| spec.n_parameters()).sum();
+        let decoder = architecture.decoder().n_parameters();
         Ok(Self {
             encoder_parameters: vector("encoder", encoder, parameters.encoder)?,
             decoder_parameters: vector("decoder", decoder, parameters.decoder)?,
@@ -103,6 +87,27 @@ impl LatentModel {
             likelihood_parameters: vector("likelihood", architecture.likelihood_parameters, parameters.likelihood)?,
             architecture,
             likelihood,
+            sampling: Sampling::default(),
+        })
+    }
+
+    /// The same model, its proposals drawn from in another way.
+    #[must_use]
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// What it has learned so far.
+    ///
+    /// # Errors
+    /// If a tensor cannot be read.
+    pub fn parameters(&self) -> Result<Parameters> {
+        let values = |variable: &Var| variable.to_vec1::<f32>();
+        Ok(Parameters {
+            encoder: values(&self.encoder_parameters)?,
+            decoder: values(&self.decoder_parameters)?,
+            slope: self.slope.get(0)?.to_scalar()?,
+            likelihood: values(&self.likelihood_parameters)?,
         })
     }
 
@@ -116,20 +121,30 @@ impl LatentModel {
         self.slope.device()
     }
 
-    /// `q(z | x)` for each row of a batch.
+    /// `q(z | x)` for each row or group of a batch.
     ///
     /// # Errors
     /// If the batch does not fit the encoder.
     pub fn propose(&self, batch: &Batch) -> Result<DiagonalGaussian> {
-        let spec = self.architecture.encoder();
         let latent = self.architecture.latent;
-        let encoder = Network::new(spec, self.encoder_parameters.as_tensor().clone(), self.slope.as_tensor().clone());
-        let moments = encoder.forward(&batch.observed)?;
+        let (parameters, slope) = (self.encoder_parameters.as_tensor(), self.slope.as_tensor());
+        let moments = match self.architecture.row_encoder() {
+            None => {
+                Network::new(self.architecture.encoder(), parameters.clone(), slope.clone()).forward(&batch.observed)?
+            }
+            Some(of_rows) => {
+                let (n, of_sets) = (of_rows.n_parameters(), self.architecture.encoder());
+                let of_rows = Network::new(of_rows, parameters.narrow(0, 0, n)?, slope.clone());
+                let own = parameters.narrow(0, n, of_sets.n_parameters())?;
+                let anchors = self.architecture.set.as_ref().map_or(0, |set| set.anchors);
+                encode_sets(anchors, &of_rows, &Network::new(of_sets, own, slope.clone()), batch)?
+            }
+        };
         let log_variance = moments.narrow(1, latent, latent)?.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)?;
-        DiagonalGaussian::new(moments.narrow(1, 0, latent)?, log_variance)
+        Ok(DiagonalGaussian::new(moments.narrow(1, 0, latent)?, log_variance)?.with_sampling(self.sampling))
     }
 
-    /// `p(x, z)` as a function of `z`, for each row of a batch.
+    /// `p(x, z)` as a function of `z`, for each row or group of a batch.
     pub fn joint<'a>(&'a self, batch: &'a Batch) -> Joint<'a> {
         let parameters = self.likelihood_parameters.as_tensor().clone();
         Joint { decoder: self.decoder(), likelihood: &*self.likelihood, parameters, batch }
@@ -169,13 +184,23 @@ impl LatentModel {
         let own = ("likelihood", &self.likelihood_parameters);
         networks.into_iter().chain((own.1.elem_count() > 0).then_some(own)).collect()
     }
+}
 
-    /// For each of [`variables`](Self::variables), which values weight decay reaches.
-    pub(crate) fn decay_masks(&self) -> Vec<Vec<bool>> {
+impl Model for LatentModel {
+    fn observed(&self) -> usize {
+        self.architecture.observed
+    }
+
+    fn variables(&self) -> Vec<(&'static str, &Var)> {
+        self.variables()
+    }
+
+    fn decay_masks(&self) -> Vec<Vec<bool>> {
         let has_skips = self.architecture.skip_encoder || self.architecture.skip_decoder;
         let mask = |spec| decay_mask(&spec, has_skips);
         let own = vec![!has_skips; self.architecture.likelihood_parameters];
-        let masks = [mask(self.architecture.encoder()), mask(self.architecture.decoder()), vec![!has_skips]];
+        let of_encoder = self.architecture.encoders().flat_map(mask).collect();
+        let masks = [of_encoder, mask(self.architecture.decoder()), vec![!has_skips]];
         masks.into_iter().chain((!own.is_empty()).then_some(own)).collect()
     }
 }

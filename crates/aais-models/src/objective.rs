@@ -6,7 +6,8 @@ use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
 use crate::adam::{AdamSettings, SgdSettings};
-use crate::model::{Batch, LatentModel};
+use crate::batch::Batch;
+use crate::model::LatentModel;
 use crate::schedule::Progress;
 use crate::train::TrainSettings;
 
@@ -26,12 +27,14 @@ pub struct Loss {
     pub value: Tensor,
     /// Means over the batch by name.
     pub diagnostics: Vec<(&'static str, f64)>,
+    /// What the model's [`buffers`](crate::Model::buffers) become if the step is taken, in their order; empty for no change.
+    pub buffers: Vec<Tensor>,
 }
 
 impl Loss {
     /// Without diagnostics.
     pub fn new(value: Tensor) -> Self {
-        Self { value, diagnostics: Vec::new() }
+        Self { value, diagnostics: Vec::new(), buffers: Vec::new() }
     }
 
     /// Adds the mean of a tensor over a batch.
@@ -47,6 +50,13 @@ impl Loss {
     #[must_use]
     pub fn with_value(mut self, name: &'static str, value: f64) -> Self {
         self.diagnostics.push((name, value));
+        self
+    }
+
+    /// Says what the model's buffers become if the step is taken.
+    #[must_use]
+    pub fn with_buffers(mut self, buffers: Vec<Tensor>) -> Self {
+        self.buffers = buffers;
         self
     }
 }
@@ -76,12 +86,14 @@ impl From<Rule> for Update {
 }
 
 /// A training method; what it holds fixed is detached or frozen in its own file.
-pub trait Objective: Send {
+///
+/// `M` is the model that it trains.
+pub trait Objective<M = LatentModel>: Send {
     /// The loss of one step.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn loss(&mut self, model: &LatentModel, step: &mut Step) -> Result<Loss>;
+    fn loss(&mut self, model: &M, step: &mut Step) -> Result<Loss>;
 
     /// Whether the settings can train that many epochs; called before anything is trained.
     ///

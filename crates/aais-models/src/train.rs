@@ -1,23 +1,23 @@
 //! The training loop, an epoch at a time.
 
+mod resume;
+
 use std::collections::BTreeMap;
 
 use aais_distributions::Noise;
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{Adam, AdamSettings};
-use crate::checkpoint::Checkpoint;
+use crate::batch::{Batch, Observations};
 use crate::error::{Error, Result, require};
-use crate::model::{Batch, LatentModel};
+use crate::model::LatentModel;
 use crate::objective::{Objective, Rule, Step};
 use crate::schedule::Progress;
+use crate::trainable::Model;
 
 /// Added to the gradients' length before it divides, as in torch.
 const NORM_EPSILON: f64 = 1e-6;
-
-/// Front of the names in a checkpoint that belong to the method.
-const METHOD: &str = "method.";
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ pub struct TrainSettings {
 impl TrainSettings {
     /// Adam as these settings have it.
     pub fn adam(&self) -> AdamSettings {
-        AdamSettings { learning_rate: self.learning_rate, weight_decay: self.weight_decay }
+        let epsilon = AdamSettings::EPSILON;
+        AdamSettings { learning_rate: self.learning_rate, weight_decay: self.weight_decay, epsilon }
     }
 }
 
@@ -57,12 +58,12 @@ pub struct EpochMeans {
 }
 
 /// A model in training. Same seed, same bits: at any number of threads, with or without interruption.
-pub struct Trainer {
-    model: LatentModel,
-    objective: Box<dyn Objective>,
+pub struct Trainer<M = LatentModel> {
+    model: M,
+    objective: Box<dyn Objective<M>>,
     settings: TrainSettings,
     noise: Noise,
-    data: Tensor,
+    data: Observations,
     adam: Adam,
     decay_masks: Vec<Vec<bool>>,
     average: Option<Vec<Vec<f32>>>,
@@ -71,21 +72,22 @@ pub struct Trainer {
     epoch: usize,
 }
 
-impl Trainer {
-    /// Ready for the first epoch on `data`, `(N, D)`.
+impl<M: Model> Trainer<M> {
+    /// Ready for the first epoch on `data`: `(N, D)`, or [`Groups`](crate::Groups) of rows.
     ///
     /// # Errors
     /// If a setting is out of range, or the data do not fit the model.
     pub fn new(
-        model: LatentModel,
-        objective: Box<dyn Objective>,
+        model: M,
+        objective: Box<dyn Objective<M>>,
         settings: TrainSettings,
-        data: Tensor,
+        data: impl Into<Observations>,
         noise: Noise,
     ) -> Result<Self> {
         check(&settings)?;
-        let (n_rows, width) = data.dims2()?;
-        if n_rows == 0 || width != model.architecture().observed {
+        let data = data.into();
+        let (n_rows, width) = data.dims()?;
+        if n_rows == 0 || width != model.observed() {
             let found = format!("({n_rows}, {width})");
             return Err(Error::Setting {
                 name: "the data's shape",
@@ -93,11 +95,26 @@ impl Trainer {
                 found,
             });
         }
-        let parameters = parameters(&model)?;
+        let last = n_rows % settings.batch_size;
+        if settings.batch_size < model.least_rows() || (1..model.least_rows()).contains(&last) {
+            return Err(Error::Setting {
+                name: "batch_size",
+                wanted: "such that every batch, the last one too, has the rows that the model's normalization needs",
+                found: format!("{} with {n_rows} rows", settings.batch_size),
+            });
+        }
+        let parameters = values(&model.variables())?;
         let lengths: Vec<usize> = parameters.iter().map(Vec::len).collect();
         let average = (settings.average_rate > 0.0).then_some(parameters);
         let decay_masks = model.decay_masks();
-        let first_equal = if settings.join_equal_rows { Some(first_equal(&data)?) } else { None };
+        let first_equal = match &data {
+            Observations::Rows(rows) if settings.join_equal_rows => Some(first_equal(rows)?),
+            Observations::Groups(_) if settings.join_equal_rows => {
+                let (wanted, found) = ("false for groups, which have counts of their own", "true".to_owned());
+                return Err(Error::Setting { name: "join_equal_rows", wanted, found });
+            }
+            _ => None,
+        };
         let adam = Adam::new(&lengths);
         Ok(Self { adam, decay_masks, average, first_equal, epoch: 0, model, objective, settings, noise, data })
     }
@@ -108,20 +125,37 @@ impl Trainer {
     }
 
     /// The model at its last iterate.
-    pub fn model(&self) -> &LatentModel {
+    pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// Goes on with other data of the same shape, such as groups with features that follow the training.
+    ///
+    /// # Errors
+    /// If there are more or fewer rows or groups, or they have another width.
+    pub fn replace_data(&mut self, data: impl Into<Observations>) -> Result<()> {
+        let data = data.into();
+        let (found, own) = (data.dims()?, self.data.dims()?);
+        require(found == own, "the data's shape", "that of the data before", format!("{found:?}"))?;
+        self.data = data;
+        Ok(())
+    }
+
+    /// The model at its last iterate, training being over.
+    pub fn into_model(self) -> M {
+        self.model
     }
 
     /// Runs `f` on the model with averaged parameters; `None` where none are kept.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn with_average<T>(&mut self, f: impl FnOnce(&LatentModel) -> T) -> Result<Option<T>> {
+    pub fn with_average<T>(&mut self, f: impl FnOnce(&M) -> T) -> Result<Option<T>> {
         let Some(average) = &self.average else { return Ok(None) };
-        let last = parameters(&self.model)?;
-        set_parameters(&self.model, average)?;
+        let last = values(&self.model.variables())?;
+        set_values(&self.model.variables(), average)?;
         let result = f(&self.model);
-        set_parameters(&self.model, &last)?;
+        set_values(&self.model.variables(), &last)?;
         Ok(Some(result))
     }
 
@@ -130,7 +164,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::NonFinite`] at the first NaN or infinity, the parameters still those of the step before.
     pub fn run_epoch(&mut self) -> Result<EpochMeans> {
-        let n_rows = self.data.dim(0)?;
+        let (n_rows, _) = self.data.dims()?;
         if self.objective.begins_anew(self.epoch) {
             self.adam.begin_anew();
         }
@@ -179,6 +213,14 @@ impl Trainer {
             }
             updates.push((vector, variable, gradient));
         }
+        let mut buffers = Vec::with_capacity(loss.buffers.len());
+        for (buffer, (name, variable)) in loss.buffers.iter().zip(self.model.buffers()) {
+            let buffer = buffer.flatten_all()?.to_vec1::<f32>()?;
+            if let Some(value) = buffer.iter().find(|value| !value.is_finite()) {
+                return Err(non_finite(name, *value));
+            }
+            buffers.push((variable, buffer));
+        }
 
         let update = self.objective.update(progress, &self.settings);
         shorten(updates.iter_mut().map(|(_, _, gradient)| gradient.as_mut_slice()), update.longest_gradient);
@@ -192,8 +234,11 @@ impl Trainer {
             }
             variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
         }
+        for (variable, values) in buffers {
+            variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
+        }
         if let Some(average) = &mut self.average {
-            for (average, values) in average.iter_mut().zip(parameters(&self.model)?) {
+            for (average, values) in average.iter_mut().zip(values(&self.model.variables())?) {
                 move_average(average, &values, self.settings.average_rate, self.adam.step);
             }
         }
@@ -202,9 +247,13 @@ impl Trainer {
         Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
     }
 
-    /// These rows, or those of them that differ with their counts.
+    /// These rows or groups, or those of the rows that differ with their counts.
     fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        let device = self.data.device();
+        let data = match &self.data {
+            Observations::Rows(data) => data,
+            Observations::Groups(groups) => return Ok(groups.batch(rows)?),
+        };
+        let device = data.device();
         let (rows, counts) = match &self.first_equal {
             None => (rows.to_vec(), None),
             Some(first_equal) => {
@@ -217,57 +266,7 @@ impl Trainer {
         };
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), device)?;
-        Ok(Batch { observed: self.data.index_select(&index, 0)?, rows, counts })
-    }
-
-    /// Everything that the rest of the training depends on; `fingerprint` and `note` are the caller's.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    pub fn checkpoint(&self, fingerprint: &str, note: &str) -> Result<Checkpoint> {
-        let mut vectors = BTreeMap::new();
-        let names = self.model.variables().into_iter().map(|(name, _)| name);
-        for (index, (name, values)) in names.zip(parameters(&self.model)?).enumerate() {
-            vectors.insert(name.to_owned(), values);
-            vectors.insert(format!("adam.first.{name}"), self.adam.first[index].clone());
-            vectors.insert(format!("adam.second.{name}"), self.adam.second[index].clone());
-            if let Some(average) = &self.average {
-                vectors.insert(format!("average.{name}"), average[index].clone());
-            }
-        }
-        for (name, values) in self.objective.state() {
-            vectors.insert(format!("{METHOD}{name}"), values);
-        }
-        let (fingerprint, note) = (fingerprint.to_owned(), note.to_owned());
-        Ok(Checkpoint { epoch: self.epoch, adam_step: self.adam.step, fingerprint, note, vectors })
-    }
-
-    /// Goes back to a checkpoint of the same settings.
-    ///
-    /// # Errors
-    /// If it is of another model or another `fingerprint`; the trainer is then unchanged.
-    pub fn restore(&mut self, checkpoint: &Checkpoint, fingerprint: &str) -> Result<()> {
-        if checkpoint.fingerprint != fingerprint {
-            return Err(Error::Checkpoint { problem: "belongs to other settings".into() });
-        }
-        let variables = self.model.variables();
-        let vectors = |prefix: &str| -> Result<Vec<Vec<f32>>> {
-            let vector = |(name, variable): &(&str, &candle_core::Var)| {
-                checkpoint.vector(&format!("{prefix}{name}"), variable.elem_count())
-            };
-            variables.iter().map(vector).collect()
-        };
-        let (values, first, second) = (vectors("")?, vectors("adam.first.")?, vectors("adam.second.")?);
-        let average = if self.average.is_some() { Some(vectors("average.")?) } else { None };
-
-        let of_method =
-            checkpoint.vectors.iter().filter_map(|(name, values)| Some((name.strip_prefix(METHOD)?, values)));
-        self.objective.restore(of_method.map(|(name, values)| (name.to_owned(), values.clone())).collect())?;
-        set_parameters(&self.model, &values)?;
-        self.adam = Adam { step: checkpoint.adam_step, first, second };
-        self.average = average;
-        self.epoch = checkpoint.epoch;
-        Ok(())
+        Ok(Batch { observed: data.index_select(&index, 0)?, rows, counts, sizes: None })
     }
 }
 
@@ -303,12 +302,12 @@ fn shorten<'a>(gradients: impl Iterator<Item = &'a mut [f32]>, longest: f64) {
     }
 }
 
-fn parameters(model: &LatentModel) -> Result<Vec<Vec<f32>>> {
-    model.variables().iter().map(|(_, variable)| Ok(variable.to_vec1::<f32>()?)).collect()
+fn values(variables: &[(&str, &Var)]) -> Result<Vec<Vec<f32>>> {
+    variables.iter().map(|(_, variable)| Ok(variable.to_vec1::<f32>()?)).collect()
 }
 
-fn set_parameters(model: &LatentModel, values: &[Vec<f32>]) -> Result<()> {
-    for ((_, variable), values) in model.variables().iter().zip(values) {
+fn set_values(variables: &[(&str, &Var)], values: &[Vec<f32>]) -> Result<()> {
+    for ((_, variable), values) in variables.iter().zip(values) {
         variable.set(&Tensor::from_slice(values, variable.shape(), variable.device())?)?;
     }
     Ok(())

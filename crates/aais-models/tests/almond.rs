@@ -58,7 +58,7 @@ fn chains_follow_their_rows() {
     let model = model(0.3, 0.1, -0.5);
     let both = batch();
     let order = Tensor::new(&[1u32, 0], both.observed.device()).unwrap();
-    let swapped = Batch { observed: both.observed.index_select(&order, 0).unwrap(), rows: vec![1, 0], counts: None };
+    let swapped = Batch::of_rows(both.observed.index_select(&order, 0).unwrap(), vec![1, 0]);
     let mut almond = almond(3, 1e-30);
     visit(&mut almond, &model, &both, 3);
     let began = almond.chains.clone();

@@ -44,7 +44,7 @@ fn amcvae(n_samples: usize) -> Amcvae {
 
 fn first_row() -> Batch {
     let both = batch();
-    Batch { observed: both.observed.narrow(0, 0, 1).unwrap(), rows: vec![0], counts: None }
+    Batch::of_rows(both.observed.narrow(0, 0, 1).unwrap(), vec![0])
 }
 
 /// The bound and the gradients of encoder and decoder, at the same noise for the same seed.

@@ -98,7 +98,13 @@ fn fixed_point(weight_gradient: WeightGradient) -> Vec<f64> {
         let mut values: Vec<f32> = encoder.to_vec1().unwrap();
         adam.begin_step();
         let learning_rate = 0.02 / (1.0 + step as f32 / 100.0);
-        adam.update(0, &AdamSettings { learning_rate, weight_decay: 0.0 }, &mut values, &gradient, &mask);
+        adam.update(
+            0,
+            &AdamSettings { learning_rate, weight_decay: 0.0, epsilon: AdamSettings::EPSILON },
+            &mut values,
+            &gradient,
+            &mask,
+        );
         encoder.set(&Tensor::from_vec(values, 4, encoder.device()).unwrap()).unwrap();
     }
     encoder.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect()

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor, Var};
 const ROWS: [[f32; 3]; 3] = [[1.0, 0.0, 1.0], [1.0, 1.0, 0.0], [1.0, -2.0, 1.0]];
 
 fn batch() -> Batch {
-    Batch { observed: Tensor::new(&ROWS, &Device::Cpu).unwrap(), rows: vec![0, 1, 2], counts: None }
+    Batch::of_rows(Tensor::new(&ROWS, &Device::Cpu).unwrap(), vec![0, 1, 2])
 }
 
 #[test]

@@ -14,7 +14,7 @@ const ROWS: [[f32; 6]; 3] =
     [[0.5, -1.0, 0.3, 0.0, -0.2, 0.0], [1.0, 2.0, -0.5, 0.4, 1.5, 4.0], [0.0, 0.0, 2.0, 2.0, 2.0, 190.0]];
 
 fn batch() -> Batch {
-    Batch { observed: Tensor::new(&ROWS, &Device::Cpu).unwrap(), rows: vec![0, 1, 2], counts: None }
+    Batch::of_rows(Tensor::new(&ROWS, &Device::Cpu).unwrap(), vec![0, 1, 2])
 }
 
 fn signals() -> Tensor {
@@ -74,11 +74,7 @@ fn score_is_the_gradient_by_the_signal() {
 #[test]
 fn rows_of_another_width_are_refused() {
     let beta = Tensor::new(&BETA, &Device::Cpu).unwrap();
-    let narrow = Batch {
-        observed: Tensor::zeros((3, 5), candle_core::DType::F32, &Device::Cpu).unwrap(),
-        rows: vec![],
-        counts: None,
-    };
+    let narrow = Batch::of_rows(Tensor::zeros((3, 5), candle_core::DType::F32, &Device::Cpu).unwrap(), vec![]);
     let message = Poisson { n_fixed: 2 }.log_likelihood(&signals(), &narrow, &beta).unwrap_err().to_string();
     assert!(message.contains("2 + 3 covariates and a count, got 5 columns"), "{message}");
 }
@@ -94,6 +90,7 @@ fn model() -> LatentModel {
         skip_decoder: false,
         softplus: false,
         likelihood_parameters: 2,
+        set: None,
     };
     let parameters = Parameters {
         encoder: (0..14).map(|k| 0.05 * (k as f32 - 6.0)).collect(),
@@ -107,7 +104,7 @@ fn model() -> LatentModel {
 /// Two ordinary rows; a count of 190 would swamp a finite difference.
 fn ordinary() -> Batch {
     let both = batch();
-    Batch { observed: both.observed.narrow(0, 0, 2).unwrap().contiguous().unwrap(), rows: vec![0, 1], counts: None }
+    Batch::of_rows(both.observed.narrow(0, 0, 2).unwrap().contiguous().unwrap(), vec![0, 1])
 }
 
 /// The bound over samples and its gradients by decoder and fixed effects, at the same noise every time.

@@ -91,7 +91,7 @@ fn losses_are_finite_and_reach_every_network() {
     for architecture in ["circle", "mix"] {
         let model = model(architecture);
         let observed = data(model.architecture().observed);
-        let batch = aais_models::Batch { observed, rows: (0..N_ROWS).collect(), counts: None };
+        let batch = aais_models::Batch::of_rows(observed, (0..N_ROWS).collect());
         for (name, mut objective) in methods() {
             let step = |seed| (Noise::new(seed), Progress { epoch: 1, step: 0 });
             let (mut noise, progress) = step(3);
@@ -239,7 +239,7 @@ fn equal_rows_joined_have_the_mean_of_rows_apart() {
     let values = Tensor::new(&[1.0f32, 5.0, 3.0], &Device::Cpu).unwrap();
     let counts = Some(Tensor::new(&[3.0f32, 2.0, 1.0], &Device::Cpu).unwrap());
     let observed = Tensor::zeros((3, 1), DType::F32, &Device::Cpu).unwrap();
-    let batch = aais_models::Batch { observed, rows: vec![0, 1, 4], counts };
+    let batch = aais_models::Batch { observed, rows: vec![0, 1, 4], counts, sizes: None };
     assert_eq!(batch.mean(&values).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
     let by_sample = Tensor::new(&[[0.0f32, 2.0], [5.0, 5.0], [2.0, 4.0]], &Device::Cpu).unwrap();
     assert_eq!(batch.mean(&by_sample).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);

@@ -49,7 +49,7 @@ pub(super) fn read(reader: impl Read, file: &str, delimiter: Delimiter) -> Resul
 }
 
 impl Delimiter {
-    fn byte(self, file: &str) -> u8 {
+    pub(crate) fn byte(self, file: &str) -> u8 {
         let lower = file.to_lowercase();
         let name = lower.strip_suffix(".gz").unwrap_or(&lower);
         match self {

@@ -14,7 +14,7 @@ use plotters::{
 
 use crate::{
     cell::{Generated, Rows},
-    report::{ReportInput, outcomes},
+    report::{ReportInput, outcomes, write_atomically, write_atomically_with},
     reported::FigureSpec,
 };
 
@@ -72,6 +72,19 @@ struct Panel<'a> {
 struct Sheet<DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
     scale: i32,
+}
+
+/// Writes the figure of one sample's coordinates and their pairs as SVG and PNG into a folder.
+///
+/// # Errors
+/// If the sample holds no rows, or a file cannot be written.
+pub fn save_pairs(folder: &Path, name: &str, title: &str, remarks: Vec<String>, generated: &Generated) -> Result<()> {
+    let Generated::Rows(rows) = generated else { bail!("{name} is drawn from rows only") };
+    let panels = vec![Panel { title: title.to_owned(), remarks, generated }];
+    let description = format!("{title}. Pairs of {}.", rows.names().join(", "));
+    let figure = Figure { name, caption: title, description, axis: "", layout: Layout::Pairs(rows), panels };
+    write_atomically(&folder.join(format!("{name}.svg")), figure.svg()?.as_bytes())?;
+    write_atomically_with(&folder.join(format!("{name}.png")), |path| figure.save_png(path))
 }
 
 impl<'a> Figure<'a> {

@@ -1,5 +1,6 @@
 //! `glmm`: a mixed model of anybody's table.
 
+pub(crate) mod learned;
 mod output;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 
 use crate::report::write_atomically;
 
+use learned::LearnedArgs;
 use output::Told;
 
 /// What is fitted to what.
@@ -57,6 +59,21 @@ pub struct Glmm {
     /// Write the fit to this file too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Law of the random effects; a learned one is told after the normal one, from which it starts
+    #[arg(long, value_enum, default_value_t = LawName::Gaussian)]
+    pub random_effects: LawName,
+    /// Of a learned law
+    #[command(flatten)]
+    pub learned: LearnedArgs,
+}
+
+/// A law of random effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LawName {
+    /// Normal
+    Gaussian,
+    /// Whatever the groups say, by importance sampling; one grouping factor
+    Learned,
 }
 
 /// A family by name.
@@ -93,6 +110,7 @@ impl Glmm {
     pub fn run(&self) -> Result<()> {
         let formula: Formula = self.formula.parse()?;
         let (family, settings) = (self.family()?, self.settings()?);
+        self.check_law()?;
         let prepared = self.prepare(&formula)?;
 
         match family {
@@ -106,12 +124,28 @@ impl Glmm {
         let intervals = self.intervals.map(|level| profile(&prepared.design, &fit, level)).transpose()?;
         let seconds = started.elapsed().as_secs_f64();
 
+        let learned = match self.random_effects {
+            LawName::Gaussian => None,
+            LawName::Learned => Some(self.learned.learn(&prepared.design, family)?),
+        };
         let (formula, left_out) = (&self.formula, left_out(&prepared));
-        let told = Told { formula, fit: &fit, intervals: intervals.as_ref(), left_out, seconds };
+        let told =
+            Told { formula, fit: &fit, intervals: intervals.as_ref(), learned: learned.as_ref(), left_out, seconds };
         print!("{}", told.text());
+        if let (Some(learned), Some(folder)) = (&learned, &self.learned.figures) {
+            learned.draw(folder)?;
+        }
         if let Some(path) = &self.json {
             write_atomically(path, told.json()?.as_bytes())?;
         }
+        Ok(())
+    }
+
+    fn check_law(&self) -> Result<()> {
+        if self.random_effects == LawName::Gaussian {
+            return self.learned.refuse();
+        }
+        ensure!(!self.reml, "--reml has no learned law; it is for the normal one");
         Ok(())
     }
 

@@ -6,12 +6,16 @@ use aais_glmm::{Dispersion, Fit, Profile, RandomEffects};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+use super::learned::Learned;
+
 /// What is told of a fit.
 pub(super) struct Told<'a> {
     pub formula: &'a str,
     pub fit: &'a Fit,
     /// Of all parameters, where they were asked for.
     pub intervals: Option<&'a Profile>,
+    /// The law beside the normal one, where one was asked for.
+    pub learned: Option<&'a Learned>,
     /// About rows that are not in it.
     pub left_out: Option<String>,
     pub seconds: f64,
@@ -27,7 +31,8 @@ impl Told<'_> {
         if let Some(left_out) = &self.left_out {
             text += &format!("\nnote: {left_out}\n");
         }
-        text + &format!("\nfitted in {:.3} s\n", self.seconds)
+        text += &format!("\nfitted in {:.3} s\n", self.seconds);
+        text + &self.learned.map_or_else(String::new, Learned::text)
     }
 
     /// `log_likelihood`, `deviance`, `fixed_effects`, `theta`, `random_effects`, `sigma`, `converged`, `warnings`,
@@ -59,6 +64,7 @@ impl Told<'_> {
             "converged": fit.converged,
             "warnings": warnings,
             "seconds": self.seconds,
+            "learned": self.learned.map(Learned::json),
         });
         Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
     }

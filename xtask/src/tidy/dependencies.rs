@@ -19,6 +19,17 @@ const IMPORTS: &[(&str, Imports)] = &[
     ("aais-importance", Imports::Only(&["aais-kernels", "aais-distributions"])),
     ("aais-langevin", Imports::Only(&["aais-kernels", "aais-distributions"])),
     ("aais-models", Imports::Only(&["aais-kernels", "aais-distributions", "aais-importance", "aais-langevin"])),
+    (
+        "aais-neural-glmm",
+        Imports::Only(&[
+            "aais-kernels",
+            "aais-distributions",
+            "aais-importance",
+            "aais-langevin",
+            "aais-models",
+            "aais-glmm",
+        ]),
+    ),
     ("aais-metrics", Imports::Leaf),
     ("aais-glmm", Imports::Leaf),
     ("aais-embedding", Imports::Leaf),

@@ -63,6 +63,8 @@ pub(crate) trait Likelihood {
 
     fn mean(&self, eta: f64) -> f64;
 
+    fn curves(&self, y: f64, eta: f64) -> Curves;
+
     fn slopes(&self, y: f64, eta: f64) -> Slopes;
 
     fn dispersion_slopes(&self, y: f64, eta: f64) -> DispersionSlopes;
@@ -86,7 +88,7 @@ impl<K: Kernel> Likelihood for K {
         let observed = rows.response.iter().zip(rows.weights).zip(rows.copies).zip(eta);
         let outputs = out.score.iter_mut().zip(&mut out.observed).zip(&mut out.expected);
         for ((((y, weight), copies), eta), ((score, observed), expected)) in observed.zip(outputs) {
-            let curves = self.curves(*y, *eta);
+            let curves = Kernel::curves(self, *y, *eta);
             total += copies * weight * curves.value;
             *score = weight * curves.score;
             *observed = weight * curves.observed;
@@ -101,6 +103,10 @@ impl<K: Kernel> Likelihood for K {
 
     fn mean(&self, eta: f64) -> f64 {
         Kernel::mean(self, eta)
+    }
+
+    fn curves(&self, y: f64, eta: f64) -> Curves {
+        Kernel::curves(self, y, eta)
     }
 
     fn slopes(&self, y: f64, eta: f64) -> Slopes {

@@ -7,7 +7,7 @@ mod x86;
 
 use std::sync::OnceLock;
 
-pub(crate) use math::{sigmoid, softplus};
+pub(crate) use math::{exp, exp_of_negative, log_one_plus, sigmoid, softplus};
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};

@@ -4,7 +4,7 @@ use aais_kernels::{bernoulli_log_likelihood, bernoulli_score, linear_predictor, 
 use candle_core::{Result, Tensor, bail};
 
 use super::Likelihood;
-use crate::model::Batch;
+use crate::batch::Batch;
 
 /// `y ~ Bernoulli(sigmoid(w u))`: a row of the data is `(w, y)`, as many covariates as the signal has coordinates, and 0 or 1.
 ///

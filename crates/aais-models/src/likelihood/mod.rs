@@ -1,15 +1,19 @@
 //! What is observed, given the signal.
 
+mod grouped;
 mod logistic;
+mod negative_binomial;
 mod normal;
 mod poisson;
 
 use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
-use crate::model::Batch;
+use crate::batch::Batch;
 
+pub use grouped::{Grouped, GroupedColumns, GroupedFamily};
 pub use logistic::Logistic;
+pub use negative_binomial::NegativeBinomial;
 pub use normal::Normal;
 pub use poisson::Poisson;
 
@@ -23,7 +27,7 @@ pub trait Likelihood: Send {
         Vec::new()
     }
 
-    /// Signals `(B, M, D)` to `(B, M)`.
+    /// Signals `(B, M, D)` to `(B, M)`, for each row or group of the batch.
     ///
     /// # Errors
     /// If the shapes do not fit.

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::Likelihood;
-use crate::model::Batch;
+use crate::batch::Batch;
 
 /// `x ~ N(u, variance I)`, with its constant. Deviation 1.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor, bail};
 use statrs::function::factorial::ln_factorial;
 
 use super::Likelihood;
-use crate::model::Batch;
+use crate::batch::Batch;
 
 /// `y ~ Poisson(exp(x β + w u))`. Paper, Eq. 24 and 25.
 ///

@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use super::Vae;
 use crate::adam::SgdSettings;
+use crate::batch::Batch;
 use crate::error::{Error, require};
-use crate::model::{Batch, LatentModel};
+use crate::model::LatentModel;
 use crate::objective::{Loss, Objective, Rule, Step, Update};
 use crate::schedule::{Progress, Schedule};
 use crate::train::TrainSettings;
@@ -76,7 +77,7 @@ impl Almond {
                     Tensor::from_vec(states.copied().collect::<Vec<_>>(), (n, self.n_samples, latent), device)?
                 }
             };
-            let batch = Batch { observed: step.batch.observed.narrow(0, start, n)?.contiguous()?, rows, counts: None };
+            let batch = Batch::of_rows(step.batch.observed.narrow(0, start, n)?.contiguous()?, rows);
             let joint = model.joint(&batch).frozen();
             for _ in 0..self.n_steps {
                 z = ula(&z, &joint.score(&z)?, &step_size, step.noise)?.z;

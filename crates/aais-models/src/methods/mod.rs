@@ -5,6 +5,7 @@ mod almond;
 mod amcvae;
 mod iwae;
 mod lmcvae;
+mod scvi;
 mod transitions;
 mod vae;
 
@@ -13,5 +14,6 @@ pub use almond::Almond;
 pub use amcvae::Amcvae;
 pub use iwae::{Iwae, IwaePrior};
 pub use lmcvae::Lmcvae;
+pub use scvi::Scvi;
 pub use transitions::{Adaptation, Carried};
 pub use vae::Vae;

@@ -24,6 +24,7 @@ pub fn architecture() -> Architecture {
         skip_decoder: false,
         softplus: false,
         likelihood_parameters: 0,
+        set: None,
     }
 }
 
@@ -62,5 +63,5 @@ pub fn log_evidence(x: f64) -> f64 {
 pub fn batch() -> Batch {
     let values: Vec<f32> = OBSERVED.iter().map(|x| *x as f32).collect();
     let observed = Tensor::from_vec(values, (OBSERVED.len(), 1), &Device::Cpu).unwrap();
-    Batch { observed, rows: (0..OBSERVED.len()).collect(), counts: None }
+    Batch::of_rows(observed, (0..OBSERVED.len()).collect())
 }
