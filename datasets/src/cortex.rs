@@ -73,10 +73,9 @@ impl fmt::Display for CortexSource {
 /// None of the files, one that cannot be read or is cut short, or one that is not of this layout.
 pub fn cortex(data_dir: &Path) -> Result<Cortex> {
     let found = FILES.iter().find(|(file, _)| data_dir.join(file).is_file());
-    let (file, n_genes) = found.copied().ok_or_else(|| {
-        let expected = format!("`{}`", FILES.map(|(file, _)| file).join("`, `"));
-        Place::new(&data_dir.display().to_string()).malformed(&expected, "a folder without")
-    })?;
+    let missing =
+        || Error::Missing { file: data_dir.join(FILES[0].0).display().to_string(), dataset: "cortex".to_owned() };
+    let (file, n_genes) = found.copied().ok_or_else(missing)?;
     let path = data_dir.join(file);
     let counts = read(Lines::open(&path)?)?;
     if counts.n_genes() != n_genes {

@@ -61,6 +61,88 @@ pub enum Error {
         published: &'static str,
     },
 
+    /// A file of a data set that has not been downloaded.
+    #[error("{file} is not there; get it with `cargo xtask data {dataset}`, or name its folder by `--data-dir`")]
+    Missing {
+        /// The file.
+        file: String,
+        /// The data set.
+        dataset: String,
+    },
+
+    /// A file that begins like no IDX file, or one of something else.
+    #[error("{file}: expected IDX {wanted}, which begin with {expected}, got {found}")]
+    IdxMagic {
+        /// The file.
+        file: String,
+        /// Images or labels.
+        wanted: &'static str,
+        /// The number they begin with.
+        expected: u32,
+        /// What the file begins with.
+        found: String,
+    },
+
+    /// An IDX file shorter or longer than its header says.
+    #[error("{file}: expected {expected} bytes by the header, got {found}; the file is damaged, fetch it anew")]
+    IdxLength {
+        /// The file.
+        file: String,
+        /// Bytes behind the header, or of the header where that is cut short.
+        expected: u64,
+        /// What there is.
+        found: String,
+    },
+
+    /// Images and labels that do not belong together.
+    #[error("{images} has {n_images} images and {labels} {n_labels} labels; expected as many")]
+    UnequalCounts {
+        /// The file of images.
+        images: String,
+        /// How many it has.
+        n_images: usize,
+        /// The file of labels.
+        labels: String,
+        /// How many it has.
+        n_labels: usize,
+    },
+
+    /// A file that cannot be fetched from any of its addresses.
+    #[cfg(feature = "download")]
+    #[error("cannot fetch {file}: {}; or put the file by hand at {path}", crate::fetch::listed(.failures))]
+    NotFetched {
+        /// The file, by its path below the data folder.
+        file: String,
+        /// Where it should be.
+        path: String,
+        /// What went wrong, an address each.
+        failures: Vec<crate::Failure>,
+    },
+
+    /// A file that is there and not the published one.
+    #[cfg(feature = "download")]
+    #[error("{file} has {kind} {found}, expected {expected}; move it away, or let `--force` replace it")]
+    WrongChecksum {
+        /// The file.
+        file: String,
+        /// SHA-256 or MD5.
+        kind: &'static str,
+        /// The digest of the published file.
+        expected: String,
+        /// Its own.
+        found: String,
+    },
+
+    /// A proxy or certificates that cannot be used.
+    #[cfg(feature = "download")]
+    #[error("cannot use {what}: {reason}")]
+    Connection {
+        /// The proxy or the certificates.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+
     /// A column that is not there, or holds something else than finite numbers.
     #[error("{file}: expected a column `{column}` of numbers")]
     NoNumbers {

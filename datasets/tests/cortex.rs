@@ -99,7 +99,8 @@ fn the_whole_table_is_taken_first_and_must_be_whole() {
     let folder = tempdir().unwrap();
     let message =
         || cortex(folder.path()).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DATA");
-    assert!(message().starts_with("DATA: expected `cortex/expression_mRNA_17-Aug-2014.txt`, "), "{}", message());
+    let missing = "DATA/cortex/expression_mRNA_17-Aug-2014.txt is not there; get it with `cargo xtask data cortex`";
+    assert!(message().starts_with(missing), "{}", message());
 
     fs::create_dir(folder.path().join("cortex")).unwrap();
     let mut zipped = GzEncoder::new(

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cell;
 pub mod check;
 pub mod config;
+pub mod data;
 pub mod environment;
 pub mod figures;
 pub mod fits;

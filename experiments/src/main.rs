@@ -10,6 +10,7 @@ use aais_experiments::bench;
 use aais_experiments::cell::Protocol;
 use aais_experiments::check::check;
 use aais_experiments::config::Config;
+use aais_experiments::data::{Data, data_folder};
 use aais_experiments::environment;
 use aais_experiments::glmm::Glmm;
 use aais_experiments::laws::Laws;
@@ -52,6 +53,8 @@ enum Command {
         #[arg(long)]
         retrain: Option<String>,
     },
+    /// Fetch public data sets
+    Data(Data),
     /// Fit a mixed model to a table of your own
     Glmm(Glmm),
     /// Learned laws of random effects on data with known truth, and on real data
@@ -110,7 +113,7 @@ struct Reproduce {
     /// cpu or cuda
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Folder of downloaded data; the environment variable `AAIS_DATA_DIR` if left out
+    /// Data folder; if left out the environment variable `AAIS_DATA_DIR`, and without that `aais` in your cache folder
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Folder for results
@@ -159,7 +162,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 jobs: args.jobs.unwrap_or(cores),
                 quick: args.quick,
                 config: args.config,
-                data: args.data_dir.or_else(data_folder),
+                data: data_folder(args.data_dir),
                 out: args.out,
                 checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
             };
@@ -178,6 +181,7 @@ fn run(command: Command) -> Result<ExitCode> {
             use_threads(1)?;
             check_results(&target, &results, retrain.as_deref())
         }
+        Command::Data(data) => data.run(),
         Command::Glmm(glmm) => {
             glmm.run()?;
             Ok(ExitCode::SUCCESS)
@@ -199,11 +203,6 @@ fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Downloaded data, where the environment names their folder.
-fn data_folder() -> Option<PathBuf> {
-    std::env::var_os("AAIS_DATA_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
-}
-
 /// Cells run side by side, so each keeps to its own thread.
 fn use_threads(n: usize) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("starting threads")
@@ -216,7 +215,7 @@ fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>)
         if let Some(cell) = retrain {
             let (row, seed) = cell.split_once('/').context("--retrain takes METHOD/SEED, such as aais/1")?;
             let seed = seed.parse().with_context(|| format!("the seed in --retrain {cell}"))?;
-            reproduce::retrain(target, &directory, row, seed, data_folder().as_deref())?;
+            reproduce::retrain(target, &directory, row, seed, data_folder(None).as_deref())?;
             continue;
         }
         let cells = read_cells(&directory)?;

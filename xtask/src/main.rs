@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod ci;
+mod data;
 mod experiments;
 mod report;
 mod reproduce;
@@ -33,6 +34,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     /// Compare results with the paper's numbers; fails where they differ
     Check(check::Check),
+    /// Fetch public data sets
+    Data(data::Data),
     /// Write the report of finished cells again, without training
     Report(report::Report),
     /// Time one piece of the work
@@ -57,6 +60,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Check(check) => check.run(),
+        Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),
         Command::Bench(bench) => bench.run(),
         Command::Ci(ci) => ci.run(),

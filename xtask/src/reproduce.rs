@@ -37,7 +37,7 @@ pub struct Reproduce {
     #[arg(long, default_value = "cpu")]
     device: Device,
 
-    /// Folder of downloaded data [default: the environment variable AAIS_DATA_DIR]
+    /// Data folder [default: the environment variable AAIS_DATA_DIR, else `aais` in your cache folder]
     #[arg(long, value_name = "DIR", value_parser = path_from_here)]
     data_dir: Option<PathBuf>,
 

@@ -203,7 +203,8 @@ impl Scratch {
     /// `reproduce table4` of [`COUNTS`] into a folder of this name, one cell after the other, with no data folder.
     pub fn reproduce_counts(&self, out: &str) -> Command {
         let mut command = program(&["reproduce", "table4", "--jobs", "1", "--config"]);
-        command.arg(self.config_with_counts("", "")).arg("--out").arg(self.path(out)).env_remove("AAIS_DATA_DIR");
+        command.arg(self.config_with_counts("", "")).arg("--out").arg(self.path(out));
+        command.env("AAIS_DATA_DIR", self.path("no data"));
         command
     }
 
