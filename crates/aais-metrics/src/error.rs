@@ -1,4 +1,4 @@
-//! What can be wrong with a sample.
+//! What can be wrong with a sample or a partition.
 
 /// Why a metric has no value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -22,6 +22,15 @@ pub enum Error {
         /// Of the first.
         first: usize,
         /// Of the second.
+        second: usize,
+    },
+
+    /// Two partitions have labels of different numbers of items.
+    #[error("expected two partitions of the same items, got {first} and {second} labels")]
+    Partitions {
+        /// Labels of the first.
+        first: usize,
+        /// Labels of the second.
         second: usize,
     },
 
