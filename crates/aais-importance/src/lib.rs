@@ -6,6 +6,7 @@ mod ess;
 mod estimators;
 mod generalized_pareto;
 mod pareto;
+mod tail;
 #[cfg(test)]
 mod testing;
 mod weights;
@@ -14,4 +15,5 @@ pub use error::Error;
 pub use ess::effective_sample_size;
 pub use estimators::{iwae_bound, self_normalized};
 pub use pareto::{ParetoSmoothed, pareto_smooth, reliable_k_hat};
+pub use tail::{TailStopped, stop_tail};
 pub use weights::{Fallback, FallbackWeights, weights, weights_or_uniform};

@@ -122,7 +122,7 @@ fn outcomes(rows: usize, width: usize) -> Tensor {
 
 #[test]
 fn bernoulli_log_likelihood_and_its_score_equal_the_reference() {
-    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 11)] {
+    for (rows, n_samples, width) in [(1, 1, 1), (7, 100, 1), (5, 33, 11), (3, 7, 16), (2, 5, 784), (2, 3, 45)] {
         let logits = [(uniform(&[rows, n_samples, width], 1) * 3.0).unwrap()];
         let outcomes = outcomes(rows, width);
         let wide = outcomes.to_dtype(DType::F64).unwrap();
@@ -144,6 +144,36 @@ fn bernoulli_log_likelihood_holds_at_extreme_logits() {
     let (yes, no) = (of(1.0), of(0.0));
     assert_eq!((yes[0], yes[1], no[0], no[1]), (0.0, -200.0, -200.0, 0.0));
     assert!((yes[2] + std::f32::consts::LN_2).abs() < 1e-7 && yes[3].is_nan());
+}
+
+#[test]
+fn bernoulli_rows_of_vectors_hold_at_extreme_logits() {
+    let mut logits = vec![0f32; 21];
+    (logits[0], logits[1], logits[18], logits[19]) = (200.0, -200.0, 200.0, -200.0);
+    let of = |outcome: f32, logits: Vec<f32>| {
+        let outcomes = Tensor::full(outcome, (1, logits.len()), &Device::Cpu).unwrap();
+        let logits = Tensor::from_vec(logits, (1, 1, 21), &Device::Cpu).unwrap();
+        bernoulli_log_likelihood(&logits, &outcomes).unwrap().to_vec2::<f32>().unwrap()[0][0]
+    };
+    let expected = -400.0 - 17.0 * std::f32::consts::LN_2;
+    // Four roundings of the sum.
+    assert!((of(1.0, logits.clone()) - expected).abs() < 1.3e-4 && (of(0.0, logits.clone()) - expected).abs() < 1.3e-4);
+    for at in [3, 20] {
+        let mut spoiled = logits.clone();
+        spoiled[at] = f32::NAN;
+        assert!(of(1.0, spoiled).is_nan());
+    }
+}
+
+#[test]
+fn samples_without_a_gradient_pass_none_on() {
+    let logits = Var::from_tensor(&uniform(&[2, 3, 20], 1)).unwrap();
+    let value = bernoulli_log_likelihood(&logits, &outcomes(2, 20)).unwrap();
+    let weights = Tensor::new(&[[0f32, 2.0, 0.0], [1.0, 0.0, 0.0]], &Device::Cpu).unwrap();
+    let gradients = (value * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+    let expected = bernoulli_score(&logits, &outcomes(2, 20)).unwrap().broadcast_mul(&weights.unsqueeze(2).unwrap());
+    let difference = (gradients.get(&logits).unwrap() - expected.unwrap()).unwrap().abs().unwrap();
+    assert_eq!(difference.max_all().unwrap().to_scalar::<f32>().unwrap(), 0.0);
 }
 
 #[test]

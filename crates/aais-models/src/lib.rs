@@ -24,7 +24,9 @@ pub use architecture::Architecture;
 pub use batch::{Batch, Groups, Observations};
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
-pub use likelihood::{Grouped, GroupedColumns, GroupedFamily, Likelihood, Logistic, NegativeBinomial, Normal, Poisson};
+pub use likelihood::{
+    Bernoulli, Grouped, GroupedColumns, GroupedFamily, Likelihood, Logistic, NegativeBinomial, Normal, Poisson,
+};
 pub use model::{Joint, LatentModel, Parameters};
 pub use network::Network;
 pub use objective::{Loss, Objective, Rule, Step, Update};

@@ -12,11 +12,11 @@ use common::{OBSERVED, batch, log_evidence, model, posterior_mean, posterior_var
 
 fn aais(n_samples: usize, weight_gradient: WeightGradient) -> Aais {
     let (beta, fallback_below) = (Schedule::Constant(1.0), f64::NEG_INFINITY);
-    Aais { n_samples, beta, power: 1.0, fallback_below, weight_gradient }
+    Aais { n_samples, beta, power: 1.0, fallback_below, weight_gradient, weight_tail: 0.0 }
 }
 
 fn iwae(n_samples: usize) -> Iwae {
-    Iwae { n_samples, prior: IwaePrior::Standard }
+    Iwae { n_samples, prior: IwaePrior::Standard, weight_tail: 0.0 }
 }
 
 fn vae(n_samples: usize) -> Vae {

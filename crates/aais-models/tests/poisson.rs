@@ -137,7 +137,7 @@ fn lmcvae() -> Lmcvae {
 fn gradients_by_decoder_and_fixed_effects_are_those_of_finite_differences() {
     let method = |name: &str| -> Box<dyn Objective> {
         match name {
-            "iwae" => Box::new(Iwae { n_samples: 500, prior: IwaePrior::Standard }),
+            "iwae" => Box::new(Iwae { n_samples: 500, prior: IwaePrior::Standard, weight_tail: 0.0 }),
             _ => Box::new(lmcvae()),
         }
     };

@@ -13,8 +13,9 @@ const N_ROWS: usize = 70;
 /// Every method, with few samples.
 fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
     let beta = Schedule::Cyclical { low: 0.0, high: 1.0, period: 4, ramp: 2 };
-    let aais =
-        |weight_gradient| Box::new(Aais { n_samples: 7, beta, power: 0.5, fallback_below: -745.0, weight_gradient });
+    let aais = |weight_gradient, weight_tail| {
+        Box::new(Aais { n_samples: 7, beta, power: 0.5, fallback_below: -745.0, weight_gradient, weight_tail })
+    };
     let lmcvae = |adaptation, skip_below, longest_gradient| {
         Box::new(Lmcvae {
             n_samples: 7,
@@ -56,11 +57,14 @@ fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
         ("amcvae", Box::new(amcvae)),
         ("almond", Box::new(almond)),
         ("vae", Box::new(Vae { n_samples: 7, beta })),
-        ("iwae", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Standard })),
-        ("iwae-published", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Published })),
-        ("aais", aais(WeightGradient::Published)),
-        ("aais-stopped", aais(WeightGradient::Stopped)),
-        ("aais-full", aais(WeightGradient::Full)),
+        ("iwae", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Standard, weight_tail: 0.0 })),
+        ("iwae-published", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Published, weight_tail: 0.0 })),
+        ("iwae-tail", Box::new(Iwae { n_samples: 7, prior: IwaePrior::Standard, weight_tail: 0.2 })),
+        ("aais", aais(WeightGradient::Published, 0.0)),
+        ("aais-tail", aais(WeightGradient::Published, 0.2)),
+        ("aais-stopped", aais(WeightGradient::Stopped, 0.0)),
+        ("aais-full", aais(WeightGradient::Full, 0.0)),
+        ("aais-full-tail", aais(WeightGradient::Full, 0.2)),
     ]
 }
 

@@ -13,6 +13,7 @@ mod plan;
 mod product;
 mod reference;
 mod spec;
+mod wide;
 
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -43,10 +44,10 @@ pub fn mlp(spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> R
 pub fn mlp_on(set: InstructionSet, spec: &MlpSpec, x: &Tensor, parameters: &Tensor, slope: &Tensor) -> Result<Tensor> {
     check_shapes(spec, x, parameters, slope)?;
     set.check()?;
-    if is_fused(&[x, parameters, slope]) {
-        fused::apply(set, spec, x, parameters, slope)
-    } else {
-        reference(spec, x, parameters, slope)
+    match () {
+        () if !is_fused(&[x, parameters, slope]) => reference(spec, x, parameters, slope),
+        () if wide::is_wide(spec) => wide::apply(set, spec, x, parameters, slope),
+        () => fused::apply(set, spec, x, parameters, slope),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::simd::dispatch;
 /// Panels are dealt to at most this many groups, each with its own sum of gradients.
 ///
 /// The number depends on the work only, never on threads, so that the same sums are formed in the same order.
-const MAX_GROUPS: usize = 8;
+pub(super) const MAX_GROUPS: usize = 8;
 
 /// What the pullback was applied to, and the cotangent of its result: both chains are cheaper run again than kept.
 pub(super) struct SecondOrderRows {
@@ -36,7 +36,7 @@ fn panels_per_group(n_panels: usize) -> usize {
 /// Runs `work` on every item, on rayon's threads if its pool has several.
 ///
 /// A pool of one thread would serialize callers that each have a thread of their own, so it is left alone.
-fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync + Send) {
+pub(super) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync + Send) {
     if items.len() > 1 && rayon::current_num_threads() > 1 {
         items.into_par_iter().for_each(work);
     } else {

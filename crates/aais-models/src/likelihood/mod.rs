@@ -1,5 +1,6 @@
 //! What is observed, given the signal.
 
+mod bernoulli;
 mod grouped;
 mod logistic;
 mod negative_binomial;
@@ -11,6 +12,7 @@ use candle_core::{Result, Tensor};
 
 use crate::batch::Batch;
 
+pub use bernoulli::Bernoulli;
 pub use grouped::{Grouped, GroupedColumns, GroupedFamily};
 pub use logistic::Logistic;
 pub use negative_binomial::NegativeBinomial;

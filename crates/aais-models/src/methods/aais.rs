@@ -1,7 +1,7 @@
 //! Amortized adaptive importance sampling. Paper, Algorithm 3.
 
 use aais_distributions::{LogDensity, Proposal, StandardNormal};
-use aais_importance::{Fallback, effective_sample_size, self_normalized, weights_or_uniform};
+use aais_importance::{Fallback, effective_sample_size, self_normalized, stop_tail, weights_or_uniform};
 use candle_core::Result;
 use serde::Deserialize;
 
@@ -36,6 +36,12 @@ pub struct Aais {
     pub fallback_below: f64,
     /// What the weights pass on to the encoder.
     pub weight_gradient: WeightGradient,
+    /// Share of each row's weight whose lightest samples give the decoder no gradient; `0` leaves out none.
+    ///
+    /// The loss stays as it is, and so does the gradient that the weights carry. The rest misses at most this share of
+    /// its steepest sample. Wide decoders then work on the heavy samples only on the way back.
+    #[serde(default)]
+    pub weight_tail: f64,
 }
 
 impl Objective for Aais {
@@ -61,24 +67,27 @@ impl Objective for Aais {
         let fallback = Fallback { threshold: self.fallback_below };
         let normalized = weights_or_uniform(&log_weights, &log_joint, self.power, &fallback)?; // Eq. 18, 19
 
-        let reconstruction = self_normalized(&normalized.weights, &log_likelihood)?; // line 5, Eq. 16
+        let heavy = stop_tail(&log_likelihood, &normalized.weights, self.weight_tail)?;
+        let reconstruction = self_normalized(&normalized.weights, &heavy.values)?; // line 5, Eq. 16
         let kl = proposal.kl_to_standard_normal()?; // Eq. 5
 
         let loss = step.batch.mean(&((&kl * self.beta.at(step.progress))? - &reconstruction)?)?; // −Eq. 17; lines 6 and 7
         #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
         let share = normalized.n_fallback_rows as f64 / step.batch.rows.len() as f64;
         let ess = effective_sample_size(&normalized.weights.detach())?;
-        Loss::new(loss)
+        let loss = Loss::new(loss)
             .with_value("fallback", share)
             .with("reconstruction", step.batch, &reconstruction)?
             .with("kl", step.batch, &kl)?
-            .with("ess", step.batch, &ess)
+            .with("ess", step.batch, &ess)?;
+        if self.weight_tail > 0.0 { loss.with("kept", step.batch, &heavy.kept) } else { Ok(loss) }
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {
         require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
         let is_power = self.power.is_finite() && self.power >= 0.0;
         require(is_power, "power", "a finite number from 0 up", self.power)?;
-        require(!self.fallback_below.is_nan(), "fallback_below", "a number or -inf", self.fallback_below)
+        require(!self.fallback_below.is_nan(), "fallback_below", "a number or -inf", self.fallback_below)?;
+        require((0.0..1.0).contains(&self.weight_tail), "weight_tail", "from 0 up and below 1", self.weight_tail)
     }
 }

@@ -1,7 +1,7 @@
 //! The importance-weighted autoencoder (Burda et al. 2015).
 
 use aais_distributions::{LogDensity, Proposal, StandardNormal};
-use aais_importance::{effective_sample_size, iwae_bound, self_normalized, weights};
+use aais_importance::{effective_sample_size, iwae_bound, self_normalized, stop_tail, weights};
 use candle_core::Result;
 use serde::Deserialize;
 
@@ -27,6 +27,12 @@ pub struct Iwae {
     pub n_samples: usize,
     /// The prior of the weights.
     pub prior: IwaePrior,
+    /// Share of each row's weight whose lightest samples give no gradient; `0` leaves out none.
+    ///
+    /// The bound stays as it is. Its gradient misses at most this share of its steepest sample.
+    /// Wide decoders then work on the heavy samples only on the way back.
+    #[serde(default)]
+    pub weight_tail: f64,
 }
 
 impl Objective for Iwae {
@@ -44,16 +50,19 @@ impl Objective for Iwae {
 
         // Its gradient is the bound's: sum_i w_i d log w_i with the normalized weights w_i held fixed.
         let weights = weights(&log_weights.detach(), 1.0)?;
-        let loss = step.batch.mean(&self_normalized(&weights, &log_weights)?)?.neg()?;
+        let heavy = stop_tail(&log_weights, &weights, self.weight_tail)?;
+        let loss = step.batch.mean(&self_normalized(&weights, &heavy.values)?)?.neg()?;
 
-        Loss::new(loss)
+        let loss = Loss::new(loss)
             .with("bound", step.batch, &iwae_bound(&log_weights.detach())?)?
             .with("reconstruction", step.batch, &self_normalized(&weights, &log_likelihood.detach())?)?
             .with("kl", step.batch, &proposal.frozen().kl_to_standard_normal()?)?
-            .with("ess", step.batch, &effective_sample_size(&weights)?)
+            .with("ess", step.batch, &effective_sample_size(&weights)?)?;
+        if self.weight_tail > 0.0 { loss.with("kept", step.batch, &heavy.kept) } else { Ok(loss) }
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {
-        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)
+        require(self.n_samples > 0, "n_samples", "at least 1", self.n_samples)?;
+        require((0.0..1.0).contains(&self.weight_tail), "weight_tail", "from 0 up and below 1", self.weight_tail)
     }
 }
