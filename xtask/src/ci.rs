@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::check::Check;
-use crate::experiments::{Target, exit_code};
+use crate::experiments::{self, Device, Profile, Target, exit_code};
 use crate::{tidy, workspace};
 
 /// Runs the steps of CI.
@@ -50,6 +50,8 @@ enum Step {
     CheckTable9,
     /// Committed results of figure 1
     CheckFigure1,
+    /// Committed simulations of learned laws
+    CheckLaws,
     /// One committed cell trained anew
     Retrain,
 }
@@ -147,6 +149,11 @@ impl Step {
             Step::CheckTable7 => check(Target::Table7, None),
             Step::CheckTable9 => check(Target::Table9, None),
             Step::CheckFigure1 => check(Target::Figure1, None),
+            Step::CheckLaws => {
+                let arguments = || ["laws", "--check", "--out", "experiments/results"].map(Into::into).to_vec();
+                let tested = is_tested.then(|| experiments::command_of_tests(arguments())).flatten();
+                tested.unwrap_or_else(|| experiments::command(Profile::Dev, Device::Cpu, arguments()))
+            }
             Step::Retrain => check(Target::Table2, Some("aais/1")),
         };
         Some(command)
