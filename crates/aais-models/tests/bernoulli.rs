@@ -11,7 +11,7 @@ fn log_likelihood_is_that_of_every_pixel_and_score_its_gradient() {
         let none = Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap();
         let pixels: Vec<f32> = (0..2 * width).map(|k| f32::from(u8::from(k % 3 == 0))).collect();
         let observed = Tensor::from_vec(pixels.clone(), (2, width), &Device::Cpu).unwrap();
-        let batch = Batch { observed, rows: vec![0, 1], counts: None };
+        let batch = Batch::of_rows(observed, vec![0, 1]);
         let signal = (Noise::new(2).standard_normal(&[2, 5, width], &Device::Cpu).unwrap() * 3.0).unwrap();
         let signal = Var::from_tensor(&signal).unwrap();
 

@@ -213,8 +213,9 @@ fn methods() -> [Box<dyn Objective>; 2] {
         power: 1.0,
         fallback_below: f64::NEG_INFINITY,
         weight_gradient: WeightGradient::Stopped,
+        weight_tail: 0.0,
     };
-    [Box::new(aais), Box::new(Iwae { n_samples: 20, prior: IwaePrior::Standard })]
+    [Box::new(aais), Box::new(Iwae { n_samples: 20, prior: IwaePrior::Standard, weight_tail: 0.0 })]
 }
 
 #[test]

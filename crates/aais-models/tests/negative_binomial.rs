@@ -76,6 +76,7 @@ fn the_settings_of_cells_train_networks_and_dispersions() {
         power: 1e-4,
         fallback_below: f64::NEG_INFINITY,
         weight_gradient: WeightGradient::Published,
+        weight_tail: 0.0,
     };
     let settings = TrainSettings {
         batch_size: 16,

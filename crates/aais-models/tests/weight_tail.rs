@@ -122,7 +122,7 @@ fn a_wide_decoder_misses_as_little() {
     let model = LatentModel::new(architecture, Box::new(Bernoulli), &Noise::new(3), &Device::Cpu).unwrap();
     let observed: Vec<f32> = (0..60).map(|k| f32::from(u8::from(k % 3 == 0))).collect();
     let observed = Tensor::from_vec(observed, (3, 20), &Device::Cpu).unwrap();
-    let batch = Batch { observed, rows: vec![0, 1, 2], counts: None };
+    let batch = Batch::of_rows(observed, vec![0, 1, 2]);
     let of = |tail| gradient(aais(WeightGradient::Published, tail), &model, &batch);
     let (exact, found) = (of(0.0), of(0.05));
     assert_ne!(exact, found);

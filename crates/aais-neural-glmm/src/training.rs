@@ -60,8 +60,9 @@ fn objective(settings: &Settings) -> Box<dyn Objective> {
             power: 1.0,
             fallback_below: f64::NEG_INFINITY,
             weight_gradient: WeightGradient::Stopped,
+            weight_tail: 0.0,
         }),
-        Method::Iwae => Box::new(Iwae { n_samples, prior: IwaePrior::Standard }),
+        Method::Iwae => Box::new(Iwae { n_samples, prior: IwaePrior::Standard, weight_tail: 0.0 }),
     }
 }
 
