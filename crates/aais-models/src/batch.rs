@@ -33,6 +33,20 @@ impl Batch {
         (by_row * counts)?.sum_all()? / f64::from(counts.sum_all()?.to_scalar::<f32>()?)
     }
 
+    /// The rows or groups from `first` on, `length` of them.
+    pub(crate) fn narrow(&self, first: usize, length: usize) -> Result<Self> {
+        let (start, n_rows) = match &self.sizes {
+            None => (first, length),
+            Some(sizes) => (sizes[..first].iter().sum(), sizes[first..first + length].iter().sum()),
+        };
+        Ok(Self {
+            observed: self.observed.narrow(0, start, n_rows)?,
+            rows: self.rows[first..first + length].to_vec(),
+            counts: self.counts.as_ref().map(|counts| counts.narrow(0, first, length)).transpose()?,
+            sizes: self.sizes.as_ref().map(|sizes| sizes[first..first + length].to_vec()),
+        })
+    }
+
     /// Rows of each group.
     ///
     /// # Errors
@@ -201,6 +215,18 @@ mod tests {
         assert_eq!(batch.sizes.unwrap(), [1, 0, 2]);
         assert_eq!(batch.counts.unwrap().to_vec1::<f32>().unwrap(), [0.5, 2.0, 1.0]);
         assert_eq!(groups().batch(&[1]).unwrap().observed.dims(), [0, 1]);
+    }
+
+    #[test]
+    fn a_part_of_a_batch_holds_the_rows_of_its_groups() {
+        let batch = groups().with_counts(vec![1.0, 2.0, 0.5]).unwrap().batch(&[2, 1, 0]).unwrap();
+        let part = batch.narrow(1, 2).unwrap();
+        assert_eq!(part.observed.to_vec2::<f32>().unwrap(), [[1.0], [2.0]]);
+        assert_eq!((part.rows, part.sizes.unwrap()), (vec![1, 0], vec![0, 2]));
+        assert_eq!(part.counts.unwrap().to_vec1::<f32>().unwrap(), [2.0, 1.0]);
+        let rows = Batch::of_rows(Tensor::new(&[[1.0f32], [2.0], [3.0]], &Device::Cpu).unwrap(), vec![7, 8, 9]);
+        let part = rows.narrow(2, 1).unwrap();
+        assert_eq!((part.observed.to_vec2::<f32>().unwrap(), part.rows), (vec![vec![3.0]], vec![9]));
     }
 
     #[test]

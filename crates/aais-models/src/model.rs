@@ -16,6 +16,11 @@ const LOG_VARIANCE_BOUND: f64 = 20.0;
 /// torch's initial slope of a PReLU. Deviation 6.
 const INITIAL_SLOPE: f32 = 0.25;
 
+/// Values of signals that are made at once where a likelihood is all that is wanted; rows of data are not torn.
+///
+/// They stay near between network and likelihood, and the allocator gives the same memory again for each part.
+const SIGNALS_AT_ONCE: usize = 1 << 22;
+
 /// Everything a model learns, in the order of each network's [`MlpSpec`](aais_kernels::MlpSpec).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
@@ -226,7 +231,17 @@ impl Joint<'_> {
     /// # Errors
     /// If the shape does not fit.
     pub fn log_likelihood(&self, z: &Tensor) -> Result<Tensor> {
-        self.likelihood.log_likelihood(&self.decoder.forward(z)?, self.batch, &self.parameters)
+        let (rows, n_samples, _) = z.dims3()?;
+        let rows_at_once = (SIGNALS_AT_ONCE / (n_samples * self.decoder.spec().n_out).max(1)).max(1);
+        if rows <= rows_at_once {
+            return self.likelihood.log_likelihood(&self.decoder.forward(z)?, self.batch, &self.parameters);
+        }
+        let parts = (0..rows).step_by(rows_at_once).map(|first| {
+            let length = rows_at_once.min(rows - first);
+            let signal = self.decoder.forward(&z.narrow(0, first, length)?)?;
+            self.likelihood.log_likelihood(&signal, &self.batch.narrow(first, length)?, &self.parameters)
+        });
+        Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)
     }
 }
 

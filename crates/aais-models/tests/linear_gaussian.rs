@@ -5,8 +5,8 @@ mod common;
 
 use aais_distributions::Noise;
 use aais_models::methods::{Aais, Iwae, IwaePrior, Vae, WeightGradient};
-use aais_models::{Adam, AdamSettings, LatentModel, Loss, Objective, Progress, Schedule, Step};
-use candle_core::Tensor;
+use aais_models::{Adam, AdamSettings, Batch, LatentModel, Loss, Objective, Progress, Schedule, Step};
+use candle_core::{Device, Tensor};
 
 use common::{OBSERVED, batch, log_evidence, model, posterior_mean, posterior_variance};
 
@@ -69,6 +69,20 @@ fn iwae_bound_reaches_the_evidence_as_samples_grow() {
     let (few, more, many) = (mean(1), mean(10), bound(200_000));
     assert!(few < more && more < mean_log_evidence(), "{few} {more}");
     assert!((many - mean_log_evidence()).abs() < 0.01, "{many}");
+}
+
+/// Signals that are too many to be made at once have the likelihoods, to the bit, of each row by itself.
+#[test]
+fn a_large_batch_is_worked_through_in_parts() {
+    let model = model(0.0, 0.0, 0.0);
+    let n_samples = 3_000_000; // More than half of what is made at once.
+    let z = Noise::new(5).standard_normal(&[OBSERVED.len(), n_samples, 1], &Device::Cpu).unwrap();
+    let together = model.joint(&batch()).log_likelihood(&z).unwrap().to_vec2::<f32>().unwrap();
+    for (row, together) in together.iter().enumerate() {
+        let observed = batch().observed.narrow(0, row, 1).unwrap();
+        let alone = model.joint(&Batch::of_rows(observed, vec![row])).log_likelihood(&z.narrow(0, row, 1).unwrap());
+        assert!(*together == alone.unwrap().to_vec2::<f32>().unwrap()[0], "row {row}");
+    }
 }
 
 /// For the same samples and power 1, AAIS and IWAE move the decoder alike: AAIS differs in the encoder only.

@@ -10,6 +10,9 @@ use crate::buffer::Buffer;
 use crate::mlp::passes::{Gradients, MAX_GROUPS, for_each};
 use crate::mlp::plan::MAX_LANES;
 
+/// Rows of a group at the least: its sums are as large as the parameters, and cost their own time.
+const GROUP: usize = 8 * TILE;
+
 /// Everything that all tiles read.
 struct Backward<'a> {
     network: &'a Network<'a>,
@@ -48,7 +51,7 @@ pub(super) fn backward(
     let cotangents = cotangent.chunks(plan.width_out()).enumerate();
     let rows: Vec<usize> = cotangents.filter(|(_, row)| !is_zero(row)).map(|(index, _)| index).collect();
     // Sums are formed group by group, in an order that threads do not change.
-    let per_group = rows.len().div_ceil(MAX_GROUPS).next_multiple_of(TILE).max(TILE);
+    let per_group = rows.len().div_ceil(MAX_GROUPS).next_multiple_of(TILE).max(GROUP);
     let groups: Vec<&[usize]> = rows.chunks(per_group).collect();
     let mut found: Vec<Option<(Totals, Vec<f32>)>> = groups.iter().map(|_| None).collect();
     for_each(groups.iter().zip(&mut found).collect(), |(rows, found): (&&[usize], &mut _)| {
