@@ -33,7 +33,7 @@ enum Command {
     Reproduce(Reproduce),
     /// Write the report anew from finished cells
     Report {
-        /// table2, table3, table4, table7, table9, figure1 or all
+        /// table2, table3, table4, table6, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "target/reproduce")]
@@ -44,7 +44,7 @@ enum Command {
     },
     /// Hold results against the paper's numbers
     Check {
-        /// table2, table3, table4, table7, table9, figure1 or all
+        /// table2, table3, table4, table6, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "experiments/results")]
@@ -96,7 +96,7 @@ enum Bench {
 
 #[derive(Args)]
 struct Reproduce {
-    /// table2, table3, table4, table7, table9, figure1 or all
+    /// table2, table3, table4, table6, table7, table9, figure1 or all
     target: String,
     /// Seeds 1 to N instead of the config's
     #[arg(long)]

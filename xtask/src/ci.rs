@@ -44,6 +44,8 @@ enum Step {
     CheckTable3,
     /// Committed results of table 4
     CheckTable4,
+    /// Committed results of table 6
+    CheckTable6,
     /// Committed results of table 7
     CheckTable7,
     /// Committed results of table 9
@@ -146,6 +148,7 @@ impl Step {
             Step::CheckTable2 => check(Target::Table2, None),
             Step::CheckTable3 => check(Target::Table3, None),
             Step::CheckTable4 => check(Target::Table4, None),
+            Step::CheckTable6 => check(Target::Table6, None),
             Step::CheckTable7 => check(Target::Table7, None),
             Step::CheckTable9 => check(Target::Table9, None),
             Step::CheckFigure1 => check(Target::Figure1, None),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use aais_distributions::Noise;
 use aais_kernels::{InstructionSet, peak};
 use aais_models::Trainer;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
@@ -81,8 +81,9 @@ pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>) -> Result<V
     let mut times: Vec<StepTime> = Vec::new();
     for (target, _) in TARGETS {
         let config = Config::of(target)?.with_data(None);
-        // A table that shows the cells of another trains nothing of its own.
-        if task.is_some_and(|task| task != config.architecture) || Reported::of(target)?.cells.is_some() {
+        // A table that shows the cells of another trains nothing of its own; cells of the cortex need a file.
+        let is_of_others = Reported::of(target)?.cells.is_some() || config.task == Task::Clusters;
+        if task.is_some_and(|task| task != config.architecture) || is_of_others {
             continue;
         }
         let mut aais = None;
@@ -116,6 +117,7 @@ fn peer_step(python: &Path, config: &Config, method: &Method, threads: usize) ->
         Task::Signal | Task::Circle => "normal",
         Task::Copula => "poisson",
         Task::Answers => "logistic",
+        Task::Clusters => bail!("PyTorch is not timed on counts of genes"),
     };
     let task = serde_json::json!({
         "observed": architecture.observed, "signal": architecture.signal, "latent": architecture.latent,
