@@ -144,9 +144,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Reproduce(args) => {
             use_threads(1)?;
             ensure!(args.jobs != Some(0), "--jobs must be at least 1");
-            if !device(&args.device)?.is_cpu() {
-                bail!("the signal tables train on the CPU only as yet; leave out --device");
-            }
+            let device = device(&args.device)?;
             if let Some(folder) = &args.data_dir {
                 ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
             }
@@ -159,12 +157,14 @@ fn run(command: Command) -> Result<ExitCode> {
             let request = Request {
                 seeds: args.seeds,
                 methods: args.methods,
-                jobs: args.jobs.unwrap_or(cores),
+                // Cells beside each other on one GPU only wait for each other.
+                jobs: args.jobs.unwrap_or(if device.is_cpu() { cores } else { 1 }),
                 quick: args.quick,
                 config: args.config,
                 data: data_folder(args.data_dir),
                 out: args.out,
                 checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+                device,
             };
             for target in targets {
                 reproduce::reproduce(target, &request)?;

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod check_cuda;
 mod ci;
 mod data;
 mod experiments;
@@ -35,6 +36,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     /// Compare results with the paper's numbers; fails where they differ
     Check(check::Check),
+    /// Check types and lints of the CUDA path; needs no toolkit
+    CheckCuda(check_cuda::CheckCuda),
     /// Fetch public data sets
     Data(data::Data),
     /// Write the report of finished cells again, without training
@@ -63,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Check(check) => check.run(),
+        Command::CheckCuda(check) => check.run(),
         Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),
         Command::Laws(laws) => laws.run(),
