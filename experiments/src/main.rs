@@ -70,7 +70,7 @@ enum Command {
 enum Bench {
     /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step {
-        /// exp, mix, copula, verbagg or circle; all if left out
+        /// exp, mix, copula, verbagg, circle, mnist or cortex; all if left out
         #[arg(long)]
         task: Option<String>,
         /// Threads of the fused operations
@@ -197,7 +197,8 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bench { what: Bench::Step { task, threads, peer, json } } => {
             use_threads(threads)?;
-            print_steps(&bench::step::step(task.as_deref(), threads, peer.as_deref())?, json)?;
+            let folder = data_folder(None);
+            print_steps(&bench::step::step(task.as_deref(), threads, peer.as_deref(), folder.as_deref())?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -243,17 +244,18 @@ fn print_steps(steps: &[bench::step::StepTime], json: bool) -> Result<()> {
         return Ok(());
     }
     println!(
-        "{:8} {:8} {:>12} {:>10} {:>10} {:>12} {:>8} {:>8} {:>11} {:>8}",
-        "task", "method", "rows", "ms/step", "GFLOP/s", "FMA peak", "share", "x AAIS", "PyTorch ms", "ratio"
+        "{:8} {:9} {:>12} {:>10} {:>7} {:>10} {:>12} {:>8} {:>8} {:>11} {:>8}",
+        "task", "method", "rows", "ms/step", "kept", "GFLOP/s", "FMA peak", "share", "x AAIS", "PyTorch ms", "ratio"
     );
     for s in steps {
         let rows = format!("{} x {}", s.rows, s.samples);
         let share = 100.0 * s.share_of_peak;
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.1}"));
+        let kept = s.kept.map_or_else(String::new, |kept| format!("{:.0}%", 100.0 * kept));
         let (peer, ratio) =
             (number(s.peer_milliseconds), number(s.peer_milliseconds.map(|peer| peer / s.milliseconds)));
         println!(
-            "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {peer:>11} {ratio:>8}",
+            "{:8} {:9} {rows:>12} {:>10.3} {kept:>7} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {peer:>11} {ratio:>8}",
             s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
         );
     }

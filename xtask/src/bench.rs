@@ -38,7 +38,7 @@ struct Glmm {
 
 #[derive(Args)]
 struct Step {
-    /// Task whose networks and batch are timed: exp, mix, copula, verbagg or circle [default: all]
+    /// Task whose networks and batch are timed: exp, mix, copula, verbagg, circle, mnist or cortex [default: all]
     #[arg(long)]
     task: Option<String>,
 

@@ -2,3 +2,4 @@
 
 pub mod glmm;
 pub mod step;
+mod subject;
