@@ -52,6 +52,18 @@ pub enum Generated {
     Points(Vec<[f64; 2]>),
     /// Rows of a sample in a few dimensions.
     Rows(Rows),
+    /// Points of the plane by class, in a fixed order of classes.
+    Classes(Vec<ClassPoints>),
+}
+
+/// Points of one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassPoints {
+    /// Of the class.
+    pub name: String,
+    /// In the plane.
+    pub points: Vec<[f64; 2]>,
 }
 
 /// Means over one epoch.

@@ -16,4 +16,5 @@ pub mod report;
 pub mod reported;
 pub mod reproduce;
 pub mod run;
+pub mod scvi;
 pub mod task;

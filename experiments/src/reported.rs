@@ -19,6 +19,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("table2", include_str!("../reported/table2.toml")),
     ("table3", include_str!("../reported/table3.toml")),
     ("table4", include_str!("../reported/table4.toml")),
+    ("table6", include_str!("../reported/table6.toml")),
     ("table7", include_str!("../reported/table7.toml")),
     ("table9", include_str!("../reported/table9.toml")),
 ];
@@ -248,7 +249,7 @@ mod tests {
             Reported::of(table).unwrap();
         }
         let message = Reported::of("table8").unwrap_err().to_string();
-        assert!(message.contains("figure1, table2, table3, table4, table7, table9"), "{message}");
+        assert!(message.contains("figure1, table2, table3, table4, table6, table7, table9"), "{message}");
     }
 
     #[test]
@@ -279,6 +280,16 @@ mod tests {
         assert_eq!(printed("table4", "lmcvae"), [(0.151, 0.339), (0.530, 0.157), (0.056, 0.028)]);
         assert_eq!(printed("table4", "almond"), [(0.052, 0.023), (0.153, 0.070), (0.034, 0.005)]);
         assert_eq!(printed("table4", "aais"), [(0.043, 0.017), (0.123, 0.054), (0.033, 0.007)]);
+    }
+
+    #[test]
+    fn table_6_is_the_papers() {
+        assert_eq!(printed("table6", "vae"), [(0.584, 0.025), (0.608, 0.023)]);
+        assert_eq!(printed("table6", "tsne"), [(0.572, 0.034), (0.611, 0.027)]);
+        assert_eq!(printed("table6", "umap"), [(0.638, 0.030), (0.680, 0.022)]);
+        assert_eq!(printed("table6", "pacmap"), [(0.626, 0.065), (0.680, 0.024)]);
+        assert_eq!(printed("table6", "scvi"), [(0.699, 0.056), (0.685, 0.041)]);
+        assert_eq!(printed("table6", "aais"), [(0.702, 0.033), (0.699, 0.016)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::config::{Config, TARGETS};
 use crate::report::{self, ReportInput};
 use crate::reported::Reported;
 use crate::run::{CHECKPOINT_SECONDS, Job};
-use crate::task::Prepared;
+use crate::task::{Prepared, reference};
 
 /// What to reproduce and how.
 #[derive(Clone, Debug)]
@@ -74,11 +74,16 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     // Seeds in the outer loop: a table that is cut short has all its rows.
     let protocols: Vec<Protocol> =
         rows.iter().map(|&row| protocol(request.quick, &config, row, &published)).collect::<Result<_>>()?;
+    let one_cell: Vec<bool> = config
+        .methods
+        .iter()
+        .map(|method| Ok(method.fit()?.is_some_and(|fit| fit.is_without_chance())))
+        .collect::<Result<_>>()?;
     let jobs: Vec<Job> = (1..=config.seeds)
         .flat_map(|seed| rows.iter().zip(&protocols).map(move |(&row, &protocol)| (seed, row, protocol)))
         .filter(|&(seed, row, _)| {
             let method = &config.methods[row];
-            method.seeds.is_none_or(|seeds| seed <= seeds) && (seed == 1 || !method.is_fitted())
+            method.seeds.is_none_or(|seeds| seed <= seeds) && (seed == 1 || !one_cell[row])
         })
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
@@ -251,7 +256,7 @@ pub fn write_report(target: &str, config: &Config, cells: &Path, directory: &Pat
     } else {
         (Protocol::Full, String::new())
     };
-    let (reported, reference) = (Reported::of(target)?, Prepared::new(config)?.reference()?);
+    let (reported, reference) = (Reported::of(target)?, reference(config)?);
     let input = ReportInput {
         table: target,
         title: &config.title,

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use aais_distributions::Noise;
 use aais_kernels::InstructionSet;
-use aais_models::{Checkpoint, Error as ModelError, Trainer};
+use aais_models::{Checkpoint, Error as ModelError, Model, Trainer};
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, EpochDiagnostics, Outcome, Protocol, Timing};
-use crate::config::{Config, Method};
+use crate::config::{Config, Method, Task};
 use crate::fits::Fit;
 use crate::report::{remove_with_partial, write_atomically};
 use crate::task::Prepared;
@@ -81,20 +81,29 @@ impl Job<'_> {
             return self.run_fit(&*fit, prepared);
         }
         let device = Device::Cpu;
-        let train = self.config.train_of(self.method);
-        let epochs = train.epochs;
+        let (train, data) = (self.config.train_of(self.method).settings(), prepared.tensor(&device)?);
+        if let Some(scvi) = self.method.scvi()? {
+            let trainer = scvi.trainer(&data, train, self.seed)?;
+            return self.train(trainer, prepared, &|model| prepared.evaluate_scvi(model, self.seed), tell);
+        }
+        let model = prepared.model(self.config.architecture_of(self.method)?, self.seed, &device)?;
+        let trainer = Trainer::new(model, self.method.objective()?, train, data, Noise::new(self.seed).fork("train"))?;
+        self.train(trainer, prepared, &|model| prepared.evaluate(model, self.seed), tell)
+    }
+
+    /// Trains to the last epoch, with checkpoints on the way.
+    fn train<M: Model>(
+        &self,
+        mut trainer: Trainer<M>,
+        prepared: &Prepared,
+        evaluate: &dyn Fn(&M) -> Result<Outcome>,
+        tell: &dyn Fn(&EpochDiagnostics),
+    ) -> Result<Cell> {
+        let epochs = self.config.train_of(self.method).epochs;
         let hash = self.config.hash(self.method)?;
         let fingerprint =
             format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
         let checkpoint_path = self.path().with_extension("checkpoint");
-
-        let mut trainer = Trainer::new(
-            prepared.model(self.config.architecture_of(self.method)?, self.seed, &device)?,
-            self.method.objective()?,
-            train.settings(),
-            prepared.tensor(&device)?,
-            Noise::new(self.seed).fork("train"),
-        )?;
         let mut note = Note::default();
         if checkpoint_path.exists() {
             let mut read = || -> Result<Note> {
@@ -131,8 +140,13 @@ impl Job<'_> {
             }
         }
 
-        let outcome = prepared.evaluate(trainer.model(), self.seed)?;
-        let averaged = trainer.with_average(|model| prepared.evaluate(model, self.seed))?.transpose()?;
+        let mut outcome = evaluate(trainer.model())?;
+        let averaged = trainer.with_average(evaluate)?.transpose()?;
+        if self.config.task == Task::Clusters {
+            // Of the last epoch: whether the samples of a row had weights that differ.
+            let ess = note.history.last().and_then(|epoch| epoch.values.get("ess"));
+            outcome.metrics.extend(ess.map(|ess| ("ess".to_owned(), *ess)));
+        }
         let seconds = before + started.elapsed().as_secs_f64();
         let cell = Cell { epochs, averaged, diagnostics: note.history, ..self.cell(prepared, outcome, seconds)? };
         write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
@@ -143,7 +157,7 @@ impl Job<'_> {
     /// Fits the cell, which takes no epochs and keeps no checkpoint.
     fn run_fit(&self, fit: &dyn Fit, prepared: &Prepared) -> Result<Cell> {
         let started = Instant::now();
-        let outcome = fit.fit(prepared.answers()?)?;
+        let outcome = fit.fit(prepared, self.seed)?;
         let cell = self.cell(prepared, outcome, started.elapsed().as_secs_f64())?;
         write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
         Ok(cell)

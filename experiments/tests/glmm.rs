@@ -136,3 +136,61 @@ fn a_table_that_is_none_is_refused_with_its_line() {
     let mut command = program(&["glmm", "y ~ x"]);
     refuse(command.arg(scratch.path("absent.csv")), &["cannot read", "absent.csv"]);
 }
+
+/// Twenty-four groups of six answers, some of which are nearly always yes.
+fn answers() -> String {
+    let mut text = "y,x,g\n".to_owned();
+    for row in 0..144_u32 {
+        let group = row / 6;
+        let threshold = if group % 3 == 0 { 9 } else { 3 };
+        text += &format!("{},{},g{group}\n", u32::from((row * 7 + group) % 10 < threshold), row % 2);
+    }
+    text
+}
+
+#[test]
+fn a_learned_law_is_told_written_and_drawn() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path("answers.csv"), answers()).unwrap();
+    let run = |json: &str| {
+        let mut command = program(&["glmm", "y ~ x + (1 | g)"]);
+        command.arg(scratch.path("answers.csv")).args(["--family", "binomial", "--random-effects", "learned"]);
+        command.args(["--steps", "20", "--folds", "2", "--json"]).arg(scratch.path(json));
+        let output = command.arg("--figures").arg(scratch.path("figures")).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (said, serde_json::from_str::<Value>(&fs::read_to_string(scratch.path(json)).unwrap()).unwrap())
+    };
+    let (said, fit) = run("first.json");
+    assert!(said.contains("Law of the random effects") && said.contains("groups held out (2 parts)"), "{said}");
+    let learned = &fit["learned"];
+    assert!(learned["fixed_effects"]["x"]["se"].as_f64().unwrap() > 0.0);
+    assert_eq!(learned["law"]["percentiles"][0].as_array().unwrap().len(), 99);
+    assert_eq!(learned["groups"].as_object().unwrap().len(), 24);
+    assert!(learned["held_out"]["std_error"].as_f64().unwrap() > 0.0);
+    for name in ["learned-law.svg", "learned-law.png"] {
+        assert!(scratch.path("figures").join(name).exists(), "{name}");
+    }
+
+    let (_, again) = run("second.json");
+    for part in ["law", "fixed_effects", "groups", "held_out"] {
+        assert_eq!(learned[part], again["learned"][part], "{part}");
+    }
+}
+
+#[test]
+fn a_learned_law_that_cannot_be_is_refused() {
+    let scratch = Scratch::new();
+    let learned = ["--random-effects", "learned"];
+    refuse(
+        &mut glmm(&scratch, "n ~ x + (1 | g)", &[&learned[..], &["--family", "poisson"]].concat()),
+        &["at least 20 groups"],
+    );
+    refuse(
+        &mut glmm(&scratch, "y ~ x + (1 | g)", &[&learned[..], &["--reml"]].concat()),
+        &["--reml has no learned law"],
+    );
+    refuse(&mut glmm(&scratch, "y ~ x + (1 | g)", &["--steps", "5"]), &["are for --random-effects learned"]);
+    let crossed = "y ~ x + (1 | g) + (1 | sex)";
+    refuse(&mut glmm(&scratch, crossed, &learned), &["one grouping factor, got g, sex"]);
+}

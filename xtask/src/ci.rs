@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::check::Check;
-use crate::experiments::{Target, exit_code};
+use crate::experiments::{self, Device, Profile, Target, exit_code};
 use crate::{tidy, workspace};
 
 /// Runs the steps of CI.
@@ -44,12 +44,16 @@ enum Step {
     CheckTable3,
     /// Committed results of table 4
     CheckTable4,
+    /// Committed results of table 6
+    CheckTable6,
     /// Committed results of table 7
     CheckTable7,
     /// Committed results of table 9
     CheckTable9,
     /// Committed results of figure 1
     CheckFigure1,
+    /// Committed simulations of learned laws
+    CheckLaws,
     /// One committed cell trained anew
     Retrain,
 }
@@ -144,9 +148,15 @@ impl Step {
             Step::CheckTable2 => check(Target::Table2, None),
             Step::CheckTable3 => check(Target::Table3, None),
             Step::CheckTable4 => check(Target::Table4, None),
+            Step::CheckTable6 => check(Target::Table6, None),
             Step::CheckTable7 => check(Target::Table7, None),
             Step::CheckTable9 => check(Target::Table9, None),
             Step::CheckFigure1 => check(Target::Figure1, None),
+            Step::CheckLaws => {
+                let arguments = || ["laws", "--check", "--out", "experiments/results"].map(Into::into).to_vec();
+                let tested = is_tested.then(|| experiments::command_of_tests(arguments())).flatten();
+                tested.unwrap_or_else(|| experiments::command(Profile::Dev, Device::Cpu, arguments()))
+            }
             Step::Retrain => check(Target::Table2, Some("aais/1")),
         };
         Some(command)

@@ -10,6 +10,7 @@ mod check;
 mod ci;
 mod data;
 mod experiments;
+mod laws;
 mod report;
 mod reproduce;
 mod tidy;
@@ -38,6 +39,8 @@ enum Command {
     Data(data::Data),
     /// Write the report of finished cells again, without training
     Report(report::Report),
+    /// Learned laws of random effects against known truth and on real data
+    Laws(laws::Laws),
     /// Time one piece of the work
     Bench(bench::Bench),
     /// Everything CI checks: format, lints, tests, docs, layout, committed results
@@ -62,6 +65,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check(check) => check.run(),
         Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),
+        Command::Laws(laws) => laws.run(),
         Command::Bench(bench) => bench.run(),
         Command::Ci(ci) => ci.run(),
         Command::Tidy => tidy::run(),

@@ -1,6 +1,6 @@
 //! Bernoulli log-likelihoods of logits over samples of rows: `(B, M, D)` logits, `(B, D)` outcomes of 0 and 1.
 //!
-//! Rows of at least [`WIDE`] outcomes, such as the pixels of an image, are worked through in vectors.
+//! Rows of at least 16 outcomes, such as the pixels of an image, are worked through in vectors.
 
 use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
 

@@ -186,6 +186,7 @@ impl Model for ScviModel {
         ]
     }
 
+    // Deviation 34.
     fn least_rows(&self) -> usize {
         2
     }

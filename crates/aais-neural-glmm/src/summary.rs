@@ -29,6 +29,15 @@ fn heads<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()
 }
 
+/// Five decimals, or three digits where these would be noughts.
+fn probability(value: f64) -> String {
+    match value {
+        _ if value < 1e-300 => "< 1e-300".into(),
+        _ if value < 1e-3 => format!("{value:.2e}"),
+        _ => format!("{value:.5}"),
+    }
+}
+
 impl NeuralGlmm {
     fn fixed_table(&self) -> String {
         let mut rows = vec![heads(["", "estimate", "std. error", "z value", "P(> |z|)", "normal law"])];
@@ -42,7 +51,7 @@ impl NeuralGlmm {
                 format!("{:.5}", self.fixed[k]),
                 or_dash(error.map(|error| format!("{error:.5}"))),
                 or_dash(ratio.map(|ratio| format!("{ratio:.3}"))),
-                or_dash(ratio.map(|ratio| format!("{:.5}", erfc(ratio.abs() / std::f64::consts::SQRT_2)))),
+                or_dash(ratio.map(|ratio| probability(erfc(ratio.abs() / std::f64::consts::SQRT_2)))),
                 format!("{:.5}", self.normal.fixed[k]),
             ]);
         }
@@ -54,7 +63,7 @@ impl NeuralGlmm {
         let normal: Vec<f64> = self.normal.random.iter().flat_map(|term| term.std()).collect();
         let correlations = if law.std.len() > 1 { "correlations" } else { "" };
         let mut rows =
-            vec![heads(["effect", "mean", "std. dev.", "skewness", "kurtosis", "normal law's", correlations])];
+            vec![heads(["effect", "mean", "std. dev.", "skewness", "ex. kurtosis", "normal law's", correlations])];
         for (k, name) in law.effect_names.iter().enumerate() {
             let numbers = [law.mean[k], law.std[k], law.skewness[k], law.excess_kurtosis[k], normal[k]];
             let others: Vec<String> = (0..k).map(|other| format!("{:6.3}", law.correlation[(k, other)])).collect();
@@ -127,7 +136,10 @@ impl fmt::Display for NeuralGlmm {
         if let Some(dispersion) = self.dispersion {
             writeln!(f, "  dispersion {dispersion:.5}")?;
         }
-        write!(f, "\nFixed effects\n{}", self.fixed_table())?;
+        write!(f, "\nFixed effects\n{}", self.fixed_table().trim_end())?;
+        if !self.notes().is_empty() {
+            writeln!(f)?;
+        }
         self.notes().iter().try_for_each(|note| write!(f, "\nnote: {note}"))
     }
 }

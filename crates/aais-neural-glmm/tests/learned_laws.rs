@@ -71,6 +71,21 @@ fn a_normal_truth_costs_nothing_on_new_groups_and_has_the_normal_law_s_errors() 
 }
 
 #[test]
+fn intervals_hold_the_truth_about_as_often_as_they_say() {
+    let settings = Settings { n_steps: 150, ..small() };
+    let mut held = [0; 2];
+    for seed in 100..112 {
+        let model = neural_glmm(&answers(80, 10, seed, two_points), LOGIT, &settings, &mut |_| ()).unwrap();
+        let errors = model.std_errors().unwrap();
+        for (k, truth) in [0.3, 0.5].into_iter().enumerate() {
+            held[k] += usize::from((model.fixed[k] - truth).abs() < 1.96 * errors[k]);
+        }
+    }
+    // Nine or more of twelve in 99.8 % of such counts; `cargo xtask laws` has fifty.
+    assert!(held.iter().all(|n| *n >= 9), "{held:?} of 12");
+}
+
+#[test]
 fn importance_sampling_of_the_normal_law_is_quadrature() {
     let design = answers(60, 8, 4, normal);
     let settings = Settings { n_steps: 5, ..small() };

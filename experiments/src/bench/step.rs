@@ -9,8 +9,9 @@ use aais_kernels::{InstructionSet, peak};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::subject::{Subject, WIDE};
-use crate::config::{Config, TARGETS};
+use super::peak_megabytes;
+use super::subject::Subject;
+use crate::config::{Config, TARGETS, Task};
 use crate::reported::Reported;
 
 /// Epochs that are timed; the best of them counts.
@@ -45,7 +46,10 @@ pub struct StepTime {
     pub share_of_peak: f64,
     /// `milliseconds` over those of AAIS on the same task in the same run.
     pub times_aais: f64,
-    /// Wall milliseconds of the same step in PyTorch, the best of its steps, timed in turns with ours.
+    /// The most memory that this process has had so far, the data's loading included, where the system tells it.
+    pub peak_megabytes: Option<f64>,
+    /// Wall milliseconds of the same step in PyTorch, the best of its steps, timed in turns with ours. It has no tail to
+    /// leave out.
     pub peer_milliseconds: Option<f64>,
 }
 
@@ -65,42 +69,37 @@ pub fn peak_gflops() -> Result<f64> {
     Ok(best)
 }
 
-/// Methods that are timed; AAIS first, for the others are compared with it.
-const METHODS: [&str; 3] = ["aais", "amcvae", "lmcvae"];
-
-/// Times the steps of the targets whose architecture is `task`, or of all; those of wide networks on data from `folder`.
+/// Times the steps of the tasks whose architecture is `task`, or of all; data that are not made here come from `folder`.
 ///
 /// # Errors
-/// If there is no such task, or its data are not there. Without a task, those without data are left out.
+/// If there is no such task, or its data are not there. Where all are asked for, those without data are left out and named.
 pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Option<&Path>) -> Result<Vec<StepTime>> {
-    let mut times: Vec<StepTime> = Vec::new();
+    let mut times = Vec::new();
     let mut known = Vec::new();
+    let mut add = |name: &str, subjects: &dyn Fn() -> Result<Vec<Subject>>, needs_file: bool| -> Result<()> {
+        known.push(name.to_owned());
+        if task.is_some_and(|task| task != name) {
+            return Ok(());
+        }
+        match subjects() {
+            Err(error) if needs_file && task.is_none() => eprintln!("{name} is left out: {error:#}"),
+            subjects => times.extend(compare(&subjects?, threads, peer)?),
+        }
+        Ok(())
+    };
     for (target, _) in TARGETS {
-        let config = Config::of(target)?.with_data(None);
-        known.push(config.architecture.clone());
+        let config = Config::of(target)?;
         // A table that shows the cells of another trains nothing of its own.
-        if task.is_some_and(|task| task != config.architecture) || Reported::of(target)?.cells.is_some() {
+        if Reported::of(target)?.cells.is_some() {
             continue;
         }
-        let methods = METHODS.iter().filter_map(|name| config.methods.iter().find(|method| method.row == *name));
-        let subjects = methods.map(|method| Subject::of(&config, method)).collect::<Result<Vec<_>>>()?;
-        times.extend(compare(&subjects, threads, peer)?);
+        let needs_file = config.task == Task::Clusters;
+        let config = config.with_data(folder.filter(|_| needs_file));
+        add(&config.architecture, &|| Subject::of(&config), needs_file)?;
     }
-    for wide in WIDE {
-        known.push(wide.to_owned());
-        if task.is_some_and(|task| task != wide) {
-            continue;
-        }
-        let subjects =
-            folder.context("no data folder; set AAIS_DATA_DIR").and_then(|folder| Subject::wide(wide, folder));
-        match (subjects, task) {
-            (Ok(subjects), _) => times.extend(compare(&subjects, threads, peer)?),
-            (Err(error), Some(_)) => return Err(error),
-            (Err(_), None) => (),
-        }
-    }
-    let found = (!times.is_empty()).then_some(times);
-    found.with_context(|| format!("unknown task `{}`; known tasks are {}", task.unwrap_or(""), known.join(", ")))
+    add("mnist", &|| Subject::mnist(folder), true)?;
+    ensure!(!times.is_empty(), "unknown task `{}`; known tasks are {}", task.unwrap_or_default(), known.join(", "));
+    Ok(times)
 }
 
 /// Times rows of one task; the first is AAIS, whom the peer takes turns with.
@@ -175,6 +174,7 @@ fn time(subject: &Subject) -> Result<StepTime> {
         peak_gflops,
         share_of_peak: gflops / peak_gflops,
         times_aais: 1.0,
+        peak_megabytes: peak_megabytes(),
         peer_milliseconds: None,
     })
 }

@@ -2,34 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::rc::Rc;
 
-use aais_datasets::{cortex, highly_variable_genes, mnist};
+use aais_datasets::mnist;
 use aais_distributions::Noise;
+use aais_kernels::MlpSpec;
 use aais_models::methods::{Aais, WeightGradient};
-use aais_models::{
-    Architecture, Bernoulli, LatentModel, Likelihood, NegativeBinomial, Objective, Schedule, TrainSettings, Trainer,
-};
+use aais_models::{Architecture, Bernoulli, LatentModel, Objective, Schedule, TrainSettings, Trainer};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use ndarray::Array2;
 
 use crate::config::{Config, Method, Task};
 use crate::task::Prepared;
 
-/// Tasks of wide networks, which no table trains yet.
-pub const WIDE: [&str; 2] = ["mnist", "cortex"];
+/// Rows of configs that are timed; AAIS first, for the others are compared with it.
+const METHODS: [&str; 3] = ["aais", "amcvae", "lmcvae"];
 
-/// Batches of an epoch of a wide task.
+/// Share of the weight that a second row of AAIS leaves out on MNIST. The weights of cells are too equal for that.
+const WEIGHT_TAIL: f64 = 1e-4;
+
+/// Batches of an epoch where networks are wide.
 const WIDE_BATCHES: usize = 4;
 
-/// Rows of their batches. Table 8.
-const WIDE_ROWS: usize = 128;
-
-/// Genes of the cortex that vary most. Table 8.
-const N_GENES: usize = 1200;
-
-/// Share of the weight that the second row of AAIS leaves out on wide tasks.
-const WEIGHT_TAIL: f64 = 1e-4;
+/// Steps of the peer in each turn; where networks are wide.
+const PEER_STEPS: [usize; 2] = [30, 8];
 
 /// One row of the table: how it trains, and what its work is.
 pub struct Subject {
@@ -55,16 +51,23 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A row of a target.
+    /// The rows of a config that are timed, AAIS first.
     ///
     /// # Errors
-    /// If its data cannot be made.
-    pub fn of(config: &Config, method: &Method) -> Result<Self> {
+    /// If its data cannot be made, or are not there.
+    pub fn of(config: &Config) -> Result<Vec<Self>> {
+        let prepared = Rc::new(Prepared::new(config)?);
+        let methods = METHODS.iter().filter_map(|name| config.methods.iter().find(|method| method.row == *name));
+        methods.map(|method| Self::of_row(config, method.clone(), &prepared)).collect()
+    }
+
+    fn of_row(config: &Config, method: Method, prepared: &Rc<Prepared>) -> Result<Self> {
         let setting = |name: &str| method.settings.get(name).and_then(toml::Value::as_integer).map(usize::try_from);
-        let prepared = Prepared::new(config)?;
-        let (architecture, train) = (config.architecture_of(method)?, config.train_of(method).settings());
-        let data = whole_batches(&prepared.tensor(&Device::Cpu)?, train.batch_size)?;
-        let (own, networks) = (method.clone(), architecture.clone());
+        let (architecture, train) = (config.architecture_of(&method)?, config.train_of(&method).settings());
+        let is_wide = config.task == Task::Clusters;
+        let most = if is_wide { WIDE_BATCHES } else { usize::MAX };
+        let data = whole_batches(&prepared.tensor(&Device::Cpu)?, train.batch_size, most)?;
+        let (prepared, networks) = (prepared.clone(), architecture.clone());
         Ok(Self {
             task: config.architecture.clone(),
             method: method.row.clone(),
@@ -77,65 +80,60 @@ impl Subject {
                 Task::Signal | Task::Circle => "normal",
                 Task::Copula => "poisson",
                 Task::Answers => "logistic",
+                Task::Clusters => "negative-binomial",
             },
-            peer_steps: 30,
-            make: Box::new(move || Ok((prepared.model(networks.clone(), 1, &Device::Cpu)?, own.objective()?))),
+            peer_steps: PEER_STEPS[usize::from(is_wide)],
+            make: Box::new(move || Ok((prepared.model(networks.clone(), 1, &Device::Cpu)?, method.objective()?))),
         })
     }
 
-    /// AAIS on a task of wide networks, whole and without the tail of the weights, on data from a folder.
+    /// AAIS on the first images of MNIST, black and white, whole and without the tail of the weights. Table 8.
     ///
     /// # Errors
-    /// If the data are not there.
-    pub fn wide(task: &str, folder: &Path) -> Result<[Self; 2]> {
-        let n_rows = WIDE_BATCHES * WIDE_ROWS;
-        let (data, power, high) = match task {
-            "mnist" => (mnist(folder)?.train.binarized().mapv(f32::from), 1.0, 1.0),
-            _ => (cells(folder, n_rows)?, 1e-4, 1e-4),
+    /// If the images are not there.
+    pub fn mnist(folder: Option<&Path>) -> Result<Vec<Self>> {
+        let folder =
+            folder.context("no folder for data; name one by --data-dir or the environment variable AAIS_DATA_DIR")?;
+        let train = TrainSettings {
+            batch_size: 128,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            average_rate: 0.0,
+            join_equal_rows: false,
         };
-        let likelihood = if task == "mnist" { "bernoulli" } else { "negative-binomial" };
-        let values: Vec<f32> = data.rows().into_iter().take(n_rows).flatten().copied().collect();
-        let data = Tensor::from_vec(values, (n_rows, data.ncols()), &Device::Cpu)?;
-        let subject = |method: &str, weight_tail: f64| -> Result<Self> {
-            let architecture = Architecture::paper(task)?;
+        let images = mnist(folder)?.train.binarized();
+        let shape = (WIDE_BATCHES * train.batch_size, images.ncols());
+        let pixels: Vec<f32> = images.iter().take(shape.0 * shape.1).copied().map(f32::from).collect();
+        let data = Tensor::from_vec(pixels, shape, &Device::Cpu)?;
+        let row = |method: &str, weight_tail: f64| -> Result<Self> {
+            let architecture = Architecture::paper("mnist")?;
             let aais = Aais {
                 n_samples: 100,
-                beta: Schedule::Cyclical { low: 0.0, high, period: 25, ramp: 12 },
-                power,
+                beta: Schedule::Cyclical { low: 0.0, high: 1.0, period: 25, ramp: 12 },
+                power: 1.0,
                 fallback_below: f64::NEG_INFINITY,
                 weight_gradient: WeightGradient::Published,
                 weight_tail,
             };
             let networks = architecture.clone();
-            let make = move || -> Result<(LatentModel, Box<dyn Objective>)> {
-                let observation: Box<dyn Likelihood> = match networks.likelihood_parameters {
-                    0 => Box::new(Bernoulli),
-                    n_genes => Box::new(NegativeBinomial { n_genes }),
-                };
-                let noise = Noise::new(1).fork("init");
-                let model = LatentModel::new(networks.clone(), observation, &noise, &Device::Cpu)?;
-                Ok((model, Box::new(aais.clone())))
-            };
             Ok(Self {
-                task: task.to_owned(),
+                task: "mnist".to_owned(),
                 method: method.to_owned(),
                 architecture,
-                train: TrainSettings {
-                    batch_size: WIDE_ROWS,
-                    learning_rate: 1e-3,
-                    weight_decay: 0.0,
-                    average_rate: 0.0,
-                    join_equal_rows: false,
-                },
+                train: train.clone(),
                 data: data.clone(),
-                samples: 100,
+                samples: aais.n_samples,
                 transitions: None,
-                likelihood,
-                peer_steps: 8,
-                make: Box::new(make),
+                likelihood: "bernoulli",
+                peer_steps: PEER_STEPS[1],
+                make: Box::new(move || {
+                    let noise = Noise::new(1).fork("init");
+                    let model = LatentModel::new(networks.clone(), Box::new(Bernoulli), &noise, &Device::Cpu)?;
+                    Ok((model, Box::new(aais.clone())))
+                }),
             })
         };
-        Ok([subject("aais", 0.0)?, subject("aais-tail", WEIGHT_TAIL)?])
+        Ok(vec![row("aais", 0.0)?, row("aais-tail", WEIGHT_TAIL)?])
     }
 
     /// Ready for the first epoch.
@@ -164,7 +162,7 @@ impl Subject {
     /// If the data are no matrix.
     #[expect(clippy::cast_precision_loss, reason = "a speed")]
     pub fn operations(&self, kept: f64) -> Result<f64> {
-        let weights = |spec: aais_kernels::MlpSpec| -> usize {
+        let weights = |spec: MlpSpec| -> usize {
             spec.parameters().iter().filter(|p| p.shape.len() == 2).map(|p| p.range.len()).sum()
         };
         let products = match self.transitions {
@@ -178,16 +176,10 @@ impl Subject {
     }
 }
 
-/// Counts of the genes that vary most in the first cells.
-fn cells(folder: &Path, n_rows: usize) -> Result<Array2<f32>> {
-    let counts = cortex(folder)?.counts;
-    let counts = counts.select_genes(&highly_variable_genes(&counts, N_GENES)?)?;
-    Ok(counts.dense_rows(&(0..n_rows).collect::<Vec<_>>())?)
-}
-
-fn whole_batches(data: &Tensor, batch_size: usize) -> Result<Tensor> {
-    let n_rows = data.dim(0)? / batch_size * batch_size;
-    data.narrow(0, 0, n_rows)?.contiguous().context("whole batches")
+/// The first whole batches, `most` of them at the most.
+fn whole_batches(data: &Tensor, batch_size: usize, most: usize) -> Result<Tensor> {
+    let n_batches = (data.dim(0)? / batch_size).min(most);
+    data.narrow(0, 0, n_batches * batch_size)?.contiguous().context("whole batches")
 }
 
 /// How many rows have contents of their own.

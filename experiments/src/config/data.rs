@@ -20,6 +20,8 @@ pub enum Data {
     /// Paper, section 4.4; the program brings it along.
     #[serde(rename = "verbagg")]
     VerbAgg {},
+    /// Paper, section 4.3.2; from a file.
+    Cortex(CortexData),
 }
 
 /// Counts with a signal of Clayton dependence.
@@ -52,6 +54,32 @@ pub enum CopulaDraw {
     Published,
     /// Ours, of the same law.
     Own,
+}
+
+/// Counts of genes in cells of mouse cortex.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CortexData {
+    /// Genes with fewer counts over all cells are left out first.
+    pub least_total: u64,
+    /// Genes that are kept, those that vary most for their abundance.
+    pub n_genes: usize,
+    /// Which table it is, once it has been looked for; part of the settings that a cell remembers.
+    #[serde(skip_deserializing)]
+    pub table: Option<CortexTable>,
+    /// The data folder.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+}
+
+/// How many genes there are to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CortexTable {
+    /// All 19,972 of the published table.
+    Published,
+    /// The 4,000 that are seen in the most cells.
+    Extract,
 }
 
 /// The circle and the likelihood's variance on it.

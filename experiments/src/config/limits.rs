@@ -35,6 +35,7 @@ impl Config {
                 (Task::Copula, copula.counts.beta.len() + copula.dimension + 1)
             }
             Data::VerbAgg {} => (Task::Answers, 6),
+            Data::Cortex(cortex) => (Task::Clusters, cortex.n_genes),
         };
         ensure!(self.task == task, "`task` does not fit the data that `data.name` names");
         let architecture = Architecture::paper(&self.architecture)?;
@@ -59,8 +60,7 @@ impl Config {
             method.check(train.epochs)?;
             let own = self.architecture_of(method)?;
             let table = Architecture::paper(&self.architecture)?;
-            let is_for_answers = self.task == Task::Answers;
-            ensure!(!method.is_fitted() || is_for_answers, "method `{}` fits answers of yes and no only", method.row);
+            method.check_task(self.task)?;
             let fits = (own.observed, own.signal) == (table.observed, table.signal);
             ensure!(fits, "the architecture of method `{}` takes rows of another width than the data's", method.row);
             let is_new = self.methods[..k].iter().all(|earlier| earlier.row != method.row);
@@ -86,12 +86,16 @@ impl Train {
 
 impl Evaluate {
     fn check(&self, task: Task) -> Result<()> {
-        ensure!(self.n_generated > 0, "`n_generated` must be at least 1");
+        ensure!(self.n_generated > 0 || task == Task::Clusters, "`n_generated` must be at least 1");
         match task {
             Task::Signal | Task::Copula => {
                 ensure!(self.histogram.is_some(), "this task needs `evaluate.histogram`");
             }
             Task::Answers => (),
+            Task::Clusters => ensure!(
+                self.n_points.is_some() && self.restarts.is_some_and(|restarts| (1..=MOST).contains(&restarts)),
+                "task `clusters` needs `evaluate.n_points`, and `evaluate.restarts` of 1 to {MOST}"
+            ),
             Task::Circle => ensure!(
                 self.n_points.is_some() && self.inside.is_some(),
                 "task `circle` needs `evaluate.n_points` and `evaluate.inside`"
@@ -118,6 +122,9 @@ impl Method {
             ensure!(self.train.is_none(), "`train` of method `{row}`: it is fitted, not trained");
             return Ok(());
         }
+        if let Some(scvi) = self.scvi()? {
+            return scvi.check(epochs).with_context(|| format!("settings of method `{row}`"));
+        }
         let objective = self.objective()?;
         for (name, value) in &self.settings {
             ensure!(!value.as_float().is_some_and(f64::is_nan), "`{name}` of method `{row}` is not a number");
@@ -126,6 +133,16 @@ impl Method {
             ensure!(!is_count || fits, "`{name}` of method `{row}` must be at most {MOST}, got {value}");
         }
         objective.check(epochs).with_context(|| format!("settings of method `{row}`"))
+    }
+
+    /// Fits and scVI are for the data of one task.
+    fn check_task(&self, task: Task) -> Result<()> {
+        let own = match self.fit()? {
+            Some(fit) => Some(fit.task()),
+            None => self.scvi()?.map(|_| Task::Clusters),
+        };
+        ensure!(own.is_none_or(|own| own == task), "method `{}` fits data of another task", self.row);
+        Ok(())
     }
 }
 

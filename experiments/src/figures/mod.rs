@@ -18,6 +18,7 @@ use crate::{
     reported::FigureSpec,
 };
 
+mod classes;
 mod histograms;
 mod pairs;
 mod points;
@@ -58,6 +59,8 @@ enum Layout<'a> {
     Points(&'a [[f64; 2]]),
     /// One method's rows, against nothing.
     Pairs(&'a Rows),
+    /// All by class, each with axes of its own.
+    Classes,
 }
 
 #[derive(Debug)]
@@ -101,9 +104,10 @@ impl<'a> Figure<'a> {
         let layout = match (panels.as_slice(), input.reference) {
             ([], _) => return Ok(None),
             ([Panel { generated: Generated::Rows(rows), .. }], _) => Layout::Pairs(rows),
+            ([Panel { generated: Generated::Classes(_), .. }, ..], _) => Layout::Classes,
             (_, Some(truth @ Generated::Histogram { .. })) => Layout::Histograms(truth),
             (_, Some(Generated::Points(truth))) => Layout::Points(truth),
-            (_, None | Some(Generated::Rows(_))) => bail!(
+            (_, None | Some(Generated::Rows(_) | Generated::Classes(_))) => bail!(
                 "{} cannot be drawn: rows need a figure for each method, other samples a reference of their kind",
                 spec.name
             ),
@@ -134,7 +138,11 @@ impl<'a> Figure<'a> {
         self.draw(SVGBackend::with_string(&mut drawn, size), SVG_SCALE)?;
 
         let (_, content) = drawn.split_once('>').ok_or_else(|| anyhow!("the SVG of {} has no content", self.name))?;
-        let content = if self.is_of_pairs() { svg::grouped(content) } else { content.to_owned() };
+        let content = if matches!(self.layout, Layout::Pairs(_) | Layout::Classes) {
+            svg::grouped(content)
+        } else {
+            content.to_owned()
+        };
         Ok(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
              role=\"img\" aria-label=\"{}\">{content}",
@@ -166,6 +174,7 @@ impl<'a> Figure<'a> {
             Layout::Histograms(truth) => histograms::draw(self, truth, &sheet)?,
             Layout::Points(truth) => points::draw(self, truth, &sheet)?,
             Layout::Pairs(rows) => pairs::draw(&self.panels[0], rows, &sheet)?,
+            Layout::Classes => classes::draw(self, &sheet)?,
         }
         sheet.area.present()?;
         Ok(())
@@ -176,11 +185,15 @@ impl<'a> Figure<'a> {
             Layout::Histograms(_) => histograms::size(self.panels.len()),
             Layout::Points(_) => points::size(self.panels.len()),
             Layout::Pairs(rows) => pairs::size(&self.panels[0], rows),
+            Layout::Classes => classes::size(self),
         }
     }
 
     fn mixed(&self) -> anyhow::Error {
-        anyhow!("{} mixes histograms, points or rows; its cells and its reference must be of one kind", self.name)
+        anyhow!(
+            "{} mixes histograms, points, rows or classes; its cells and its reference must be of one kind",
+            self.name
+        )
     }
 }
 
@@ -288,7 +301,7 @@ mod tests {
         fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
         let input = fake.input();
         let message = Figure::all(&input).unwrap()[0].svg().unwrap_err().to_string();
-        assert!(message.contains("mixes histograms, points or rows"), "{message}");
+        assert!(message.contains("mixes histograms, points, rows or classes"), "{message}");
     }
 
     #[test]

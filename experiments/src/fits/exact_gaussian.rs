@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Fit, measures, no_draws};
 use crate::cell::Outcome;
-use crate::task::{AnswerCell, Answers};
+use crate::task::{AnswerCell, Prepared};
 
 /// `y ~ Bernoulli(sigmoid(x (β + u)))`, `u ~ N(0, L Lᵀ)` for each row.
 ///
@@ -27,7 +27,8 @@ const MOST_ROUNDS: usize = 2000;
 const TOLERANCE: f64 = 1e-11;
 
 impl Fit for ExactGaussian {
-    fn fit(&self, answers: &Answers) -> Result<Outcome> {
+    fn fit(&self, prepared: &Prepared, _: u64) -> Result<Outcome> {
+        let answers = prepared.answers()?;
         ensure!((2..=200).contains(&self.n_nodes), "`n_nodes` must be 2 to 200, got {}", self.n_nodes);
         let rule = GaussHermite::new(self.n_nodes);
         let model = Model { cells: answers.cells(), rule: &rule };

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Fit, measures, no_draws};
 use crate::cell::{Generated, Outcome, Rows};
-use crate::task::Answers;
+use crate::task::Prepared;
 
 /// Nodes of the quadrature that integrates over random effects, in each dimension.
 const NODES: usize = 25;
@@ -28,7 +28,8 @@ pub struct MixedModel {
 }
 
 impl Fit for MixedModel {
-    fn fit(&self, answers: &Answers) -> Result<Outcome> {
+    fn fit(&self, prepared: &Prepared, _: u64) -> Result<Outcome> {
+        let answers = prepared.answers()?;
         let formula: Formula = self.formula.parse()?;
         let design = formula.design(&answers.data()?, &DesignOptions::default())?.design;
         let family = Family::Binomial(BinomialLink::Logit);

@@ -1,5 +1,6 @@
-//! Rows that are fitted instead of trained: deterministic, one cell each.
+//! Rows that are fitted instead of trained, without epochs and checkpoints.
 
+mod embedding;
 mod exact_gaussian;
 mod mixed_model;
 mod saturated;
@@ -10,19 +11,31 @@ use aais_glmm::{Measures, bernoulli_measures};
 use anyhow::Result;
 
 use crate::cell::{Generated, Outcome, Rows};
-use crate::task::Answers;
+use crate::config::Task;
+use crate::task::{Answers, Prepared};
 
+use embedding::Embedding;
 use exact_gaussian::ExactGaussian;
 use mixed_model::MixedModel;
 use saturated::Saturated;
 
-/// A model that is fitted to answers of yes and no.
+/// A model that is fitted to the data of one task.
 pub trait Fit: Send {
-    /// Fits it; the same answers give the same bits.
+    /// Fits it; the same data and seed give the same bits.
     ///
     /// # Errors
-    /// If the model cannot be fitted.
-    fn fit(&self, answers: &Answers) -> Result<Outcome>;
+    /// If the data are those of another task, or the model cannot be fitted.
+    fn fit(&self, prepared: &Prepared, seed: u64) -> Result<Outcome>;
+
+    /// The task whose data it is fitted to.
+    fn task(&self) -> Task {
+        Task::Answers
+    }
+
+    /// Whether every seed gives the same, so that one cell is enough.
+    fn is_without_chance(&self) -> bool {
+        true
+    }
 }
 
 /// Makes a fit from its table in a config.
@@ -32,6 +45,10 @@ type Constructor = fn(toml::Table) -> Result<Box<dyn Fit>, toml::de::Error>;
 pub const FITS: &[(&str, Constructor)] = &[
     ("mixed-model", |table| table.try_into::<MixedModel>().map(|fit| Box::new(fit) as _)),
     ("exact-gaussian", |table| table.try_into::<ExactGaussian>().map(|fit| Box::new(fit) as _)),
+    ("pca", |table| Ok(Box::new(Embedding::pca(table.try_into()?)))),
+    ("pacmap", |table| Ok(Box::new(Embedding::pacmap(table.try_into()?)))),
+    ("tsne", |table| Ok(Box::new(Embedding::tsne(table.try_into()?)))),
+    ("umap", |table| Ok(Box::new(Embedding::umap(table.try_into()?)))),
     ("saturated", |table| table.try_into::<Saturated>().map(|fit| Box::new(fit) as _)),
 ];
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Fit, measures, no_draws};
 use crate::cell::Outcome;
-use crate::task::Answers;
+use crate::task::Prepared;
 
 /// The share of yes in each cell of covariates.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -13,7 +13,8 @@ use crate::task::Answers;
 pub struct Saturated {}
 
 impl Fit for Saturated {
-    fn fit(&self, answers: &Answers) -> Result<Outcome> {
+    fn fit(&self, prepared: &Prepared, _: u64) -> Result<Outcome> {
+        let answers = prepared.answers()?;
         let shares: Vec<f64> = answers.cells().iter().map(|cell| cell.yes / (cell.yes + cell.no)).collect();
         let probabilities: Vec<f64> = answers.cell_of_row().iter().map(|&cell| shares[cell]).collect();
         let nll =

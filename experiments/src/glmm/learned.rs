@@ -117,7 +117,7 @@ impl Learned {
         let draws: Vec<Vec<f64>> = law.draws.rows().into_iter().map(|row| row.to_vec()).collect();
         let rows = Rows::first(SHOWN, &names, &draws)?;
         let remarks: Vec<String> =
-            law.effect_names.iter().zip(&law.std).map(|(n, sd)| format!("sd({n}) {sd:.3}")).collect();
+            law.effect_names.iter().zip(&law.std).map(|(n, sd)| format!("{n}: sd {sd:.3}")).collect();
         save_pairs(folder, "learned-law", "Learned law of the random effects", remarks, &Generated::Rows(rows))
     }
 }

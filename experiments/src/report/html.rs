@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn the_page_knows_every_colour_of_the_figures() {
         let css = include_str!("page.css");
-        for fake in [Fake::of("table2"), Fake::of("figure1"), Fake::of_rows()] {
+        for fake in [Fake::of("table2"), Fake::of("table6"), Fake::of("figure1"), Fake::of_rows()] {
             let html = page(&fake);
             let svg = &html[html.find("<svg").unwrap()..html.find("</svg>").unwrap()];
             for attribute in svg.split(' ').filter(|a| a.starts_with("fill=\"#") || a.starts_with("stroke=\"#")) {

@@ -2,13 +2,16 @@
 
 mod circle;
 mod copula;
+mod cortex;
 mod signal;
 mod verbagg;
 
 use std::path::Path;
 
 use aais_distributions::Noise;
-use aais_models::{Architecture, LatentModel, Likelihood, Logistic, Normal, Poisson};
+use aais_models::{
+    Architecture, Batch, LatentModel, Likelihood, Logistic, NegativeBinomial, Normal, Poisson, ScviModel,
+};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
@@ -16,6 +19,7 @@ use ndarray::Array2;
 use crate::cell::{Generated, Outcome};
 use crate::config::{Bins, Config, Data, Evaluate};
 
+use cortex::Cells;
 pub use verbagg::{AnswerCell, Answers};
 
 /// A data set ready for training, with the truth to compare with.
@@ -34,6 +38,7 @@ enum Observation {
     Normal { variance: f64 },
     Poisson { n_fixed: usize },
     Logistic,
+    NegativeBinomial { n_genes: usize },
 }
 
 /// What is known of a signal, and what follows for a sample of it.
@@ -46,6 +51,11 @@ trait Truth: Send + Sync {
 
     /// Answers of yes and no, where the data are such.
     fn answers(&self) -> Option<&Answers> {
+        None
+    }
+
+    /// Classes of cells, where the data are such; a model of them is judged by its latent vectors, not by what it generates.
+    fn cells(&self) -> Option<&Cells> {
         None
     }
 }
@@ -63,6 +73,7 @@ impl Prepared {
             Data::Circle(settings) => circle::prepare(settings)?,
             Data::Copula(settings) => copula::prepare(settings)?,
             Data::VerbAgg {} => verbagg::prepare()?,
+            Data::Cortex(settings) => cortex::prepare(settings)?,
         };
         prepared.evaluate = evaluate;
         Ok(prepared)
@@ -97,19 +108,53 @@ impl Prepared {
             Observation::Normal { variance } => Box::new(Normal { variance }),
             Observation::Poisson { n_fixed } => Box::new(Poisson { n_fixed }),
             Observation::Logistic => Box::new(Logistic),
+            Observation::NegativeBinomial { n_genes } => Box::new(NegativeBinomial { n_genes }),
         };
         Ok(LatentModel::new(architecture, likelihood, &Noise::new(seed).fork("init"), device)?)
     }
 
-    /// Generates from a model and measures. Deviation 14.
+    /// Generates from a model and measures, Deviation 14, or clusters its latent vectors.
     ///
     /// # Errors
     /// If the model generates something that is not finite.
     pub fn evaluate(&self, model: &LatentModel, seed: u64) -> Result<Outcome> {
+        if self.truth.cells().is_some() {
+            return self.judge_latent(model.propose(&self.all_rows()?)?.mean(), seed);
+        }
         let mut noise = Noise::new(seed).fork("generate");
         let generated = model.generate(self.evaluate.n_generated, &mut noise)?.to_vec2::<f32>()?;
         let wide: Vec<Vec<f64>> = generated.iter().map(|row| row.iter().copied().map(f64::from).collect()).collect();
         self.truth.judge(&wide, model, &self.evaluate)
+    }
+
+    /// Clusters the latent vectors that scVI has for all cells.
+    ///
+    /// # Errors
+    /// If the data are no cells, or a latent vector is not finite.
+    pub fn evaluate_scvi(&self, model: &ScviModel, seed: u64) -> Result<Outcome> {
+        self.judge_latent(model.propose(&self.all_rows()?)?.mean(), seed)
+    }
+
+    /// Clusters a representation of the cells, `(N, d)`, and compares clusters and classes.
+    ///
+    /// # Errors
+    /// If the data are no cells, or a coordinate is not finite.
+    pub fn judge_representation(&self, points: &Array2<f64>, seed: u64) -> Result<Outcome> {
+        self.truth.cells().context("these data are no cells of known classes")?.judge(points, seed, &self.evaluate)
+    }
+
+    fn judge_latent(&self, latent: &Tensor, seed: u64) -> Result<Outcome> {
+        let values: Vec<f64> = latent.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
+        self.judge_representation(&Array2::from_shape_vec(latent.dims2()?, values)?, seed)
+    }
+
+    fn all_rows(&self) -> Result<Batch> {
+        Ok(Batch::of_rows(self.tensor(&Device::Cpu)?, (0..self.observed.nrows()).collect()))
+    }
+
+    /// The data as they are, `(N, D)`.
+    pub fn counts(&self) -> &Array2<f64> {
+        &self.observed
     }
 
     /// The truth, summarized like a generated sample; none where it is not known.
@@ -131,8 +176,21 @@ impl Prepared {
 
 /// Looks for the files of a config's data below a folder, and notes in the config what was found.
 pub fn find_data(config: &mut Config, folder: Option<&Path>) {
-    if let Data::Copula(copula) = &mut config.data {
-        copula::find(copula, folder);
+    match &mut config.data {
+        Data::Copula(copula) => copula::find(copula, folder),
+        Data::Cortex(cortex) => cortex::find(cortex, folder),
+        _ => (),
+    }
+}
+
+/// The truth that reports are drawn with, for which no file of data is needed; none where it is not known.
+///
+/// # Errors
+/// As [`Prepared::new`] and [`Prepared::reference`].
+pub fn reference(config: &Config) -> Result<Option<Generated>> {
+    match config.data {
+        Data::Cortex(_) => Ok(None),
+        _ => Prepared::new(config)?.reference(),
     }
 }
 
