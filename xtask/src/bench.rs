@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::experiments::{self, Device, Profile, path_from_here};
+use crate::experiments::{self, Device, Profile};
+use crate::workspace::path_from_here;
 
 /// Benchmarks of the optimized build.
 #[derive(Args)]

@@ -27,6 +27,9 @@ const WIDE_BATCHES: usize = 4;
 /// Steps of the peer in each turn; where networks are wide.
 const PEER_STEPS: [usize; 2] = [30, 8];
 
+/// A fresh model and its objective.
+type Make = Box<dyn Fn() -> Result<(LatentModel, Box<dyn Objective>)>>;
+
 /// One row of the table: how it trains, and what its work is.
 pub struct Subject {
     /// Name of the architecture.
@@ -47,7 +50,7 @@ pub struct Subject {
     pub likelihood: &'static str,
     /// Steps of the peer in each turn.
     pub peer_steps: usize,
-    make: Box<dyn Fn() -> Result<(LatentModel, Box<dyn Objective>)>>,
+    make: Make,
 }
 
 impl Subject {
