@@ -33,6 +33,10 @@ pub struct Reproduce {
     #[arg(long)]
     quick: bool,
 
+    /// Only rows of the paper's whole protocol, those too that take days and are trained on request
+    #[arg(long, conflicts_with_all = ["quick", "methods"])]
+    full: bool,
+
     /// Where tensors live
     #[arg(long, default_value = "cpu")]
     device: Device,
@@ -73,6 +77,9 @@ impl Reproduce {
         }
         if self.quick {
             arguments.push("--quick".into());
+        }
+        if self.full {
+            arguments.push("--full".into());
         }
         if self.device == Device::Cuda {
             arguments.extend(["--device".into(), "cuda".into()]);

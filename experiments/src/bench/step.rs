@@ -81,9 +81,10 @@ pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>) -> Result<V
     let mut times: Vec<StepTime> = Vec::new();
     for (target, _) in TARGETS {
         let config = Config::of(target)?.with_data(None);
-        // A table that shows the cells of another trains nothing of its own; cells of the cortex need a file.
-        let is_of_others = Reported::of(target)?.cells.is_some() || config.task == Task::Clusters;
-        if task.is_some_and(|task| task != config.architecture) || is_of_others {
+        // A table that shows the cells of another trains nothing of its own; cells of the cortex and images need files.
+        let is_of_others = Reported::of(target)?.cells.is_some();
+        let needs_file = matches!(config.task, Task::Clusters | Task::Images);
+        if task.is_some_and(|task| task != config.architecture) || is_of_others || needs_file {
             continue;
         }
         let mut aais = None;
@@ -117,7 +118,7 @@ fn peer_step(python: &Path, config: &Config, method: &Method, threads: usize) ->
         Task::Signal | Task::Circle => "normal",
         Task::Copula => "poisson",
         Task::Answers => "logistic",
-        Task::Clusters => bail!("PyTorch is not timed on counts of genes"),
+        Task::Clusters | Task::Images => bail!("PyTorch is not timed on counts of genes and images"),
     };
     let task = serde_json::json!({
         "observed": architecture.observed, "signal": architecture.signal, "latent": architecture.latent,
