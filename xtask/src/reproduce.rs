@@ -126,6 +126,8 @@ mod tests {
         let line = "reproduce table3 --seeds 2 --methods aais,vae --jobs 4 --quick --device cuda \
                     --data-dir /d --out /o --config /c --checkpoint-seconds 0";
         assert_eq!(arguments(line).join(" ".as_ref()), *line);
+        assert_eq!(arguments("reproduce figure5 --full"), ["reproduce", "table5", "--full"]);
+        assert!(Line::try_parse_from(["reproduce", "table5", "--full", "--quick"]).is_err());
     }
 
     #[test]
