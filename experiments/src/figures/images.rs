@@ -127,12 +127,11 @@ mod tests {
         let method = method.unwrap().clone();
         let cell = fake.cells.iter_mut().find(|cell| cell.method == method).unwrap();
         if let Generated::Images(images) = &cell.outcome.generated {
-            let (other, size) = (images.generated().to_vec(), images.size());
-            let n = images.originals().len();
-            let images = Images::new(size, other.clone(), other[..n].to_vec(), other[..n].to_vec()).unwrap();
+            let other = images.reconstructions().to_vec();
+            let images = Images::new(images.size(), Vec::new(), other.clone(), other).unwrap();
             cell.outcome.generated = Generated::Images(images);
         }
-        let message = Figure::all(&fake.input()).unwrap_err().to_string();
+        let message = Figure::all(&fake.input()).err().unwrap().to_string();
         assert!(message.contains("reconstruct other images"), "{message}");
     }
 
