@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+mod images;
 mod rows;
 
+pub use images::{DARKEST, Gray, Images};
 pub use rows::Rows;
 
 /// How much of the paper's protocol a run followed.
@@ -54,6 +56,8 @@ pub enum Generated {
     Rows(Rows),
     /// Points of the plane by class, in a fixed order of classes.
     Classes(Vec<ClassPoints>),
+    /// Images, and some of the data reconstructed.
+    Images(Images),
 }
 
 /// Points of one class.

@@ -15,7 +15,7 @@ use crate::task::find_data;
 mod data;
 mod limits;
 
-pub use data::{CircleData, CopulaData, CopulaDraw, CortexData, CortexTable, Data};
+pub use data::{CircleData, CopulaData, CopulaDraw, CortexData, CortexTable, Data, ImageData};
 
 /// The tables and figures that can be reproduced, with their configs.
 pub const TARGETS: &[(&str, &str)] = &[
@@ -25,7 +25,8 @@ pub const TARGETS: &[(&str, &str)] = &[
     ("table7", include_str!("../configs/table7.toml")),
     ("table9", include_str!("../configs/table7.toml")),
     ("figure1", include_str!("../configs/figure1.toml")),
-    // Last, for it needs a file that the program does not make: `all` has the others by then.
+    // Last, for they need files that the program does not make: `all` has the others by then.
+    ("table5", include_str!("../configs/table5.toml")),
     ("table6", include_str!("../configs/table6.toml")),
 ];
 
@@ -83,6 +84,8 @@ pub enum Task {
     Answers,
     /// Find classes of cells in a representation of their counts.
     Clusters,
+    /// Generate images, and reconstruct those that training has not seen.
+    Images,
 }
 
 /// How models are trained.
@@ -121,7 +124,7 @@ impl Train {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
-    /// Draws from the trained model; none for what is not judged by them.
+    /// Draws from the trained model; none for what is not judged by them. Images are shown, not judged.
     #[serde(default)]
     pub n_generated: usize,
     /// Bins that are kept of a signal.
@@ -133,6 +136,12 @@ pub struct Evaluate {
     /// Starts of k-means, of whose results the best is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restarts: Option<usize>,
+    /// Latent samples of a row that is reconstructed, `M`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_samples: Option<usize>,
+    /// Rows that are shown as they are reconstructed, the first ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_reconstructed: Option<usize>,
 }
 
 /// Equal bins.
@@ -155,6 +164,8 @@ pub struct Quick {
     pub epochs: usize,
     /// Seeds instead of the paper's.
     pub seeds: u64,
+    /// Images to train on and to reconstruct, the first ones of each file, instead of all.
+    pub images: Option<[usize; 2]>,
 }
 
 /// One row to train: its name in tables, its method, the method's settings.
@@ -176,12 +187,28 @@ pub struct Method {
     /// Why and how it is trained by less than the paper's protocol; its cells are marked as reduced.
     #[serde(skip_serializing)]
     pub reduced: Option<String>,
+    /// Trained only where `--full` or `--methods` asks for it.
+    #[serde(default, skip_serializing)]
+    pub on_request: bool,
+    /// How its reconstruction error is taken, where images are reconstructed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconstruction: Option<Reconstruction>,
     /// Settings that `--quick` changes, `train` among them.
     #[serde(skip_serializing)]
     pub quick: Option<toml::Table>,
     /// Everything else.
     #[serde(flatten)]
     pub settings: toml::Table,
+}
+
+/// An estimate of the reconstruction error from samples of the proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reconstruction {
+    /// Their mean, Eq. 4: the proposal is taken for the posterior.
+    Proposal,
+    /// Their importance-weighted mean, Eq. 16.
+    Weighted,
 }
 
 /// Settings of training that one method has for itself.
@@ -321,6 +348,9 @@ impl Config {
     pub fn quick(mut self) -> Result<Self> {
         self.train.epochs = self.quick.epochs;
         self.seeds = self.quick.seeds;
+        if let (Some([train, test]), Data::Mnist(images)) = (self.quick.images, &mut self.data) {
+            (images.train_rows, images.test_rows) = (train, test);
+        }
         for method in &mut self.methods {
             method.quicken(self.quick.epochs)?;
         }

@@ -33,7 +33,7 @@ enum Command {
     Reproduce(Reproduce),
     /// Write the report anew from finished cells
     Report {
-        /// table2, table3, table4, table6, table7, table9, figure1 or all
+        /// table2, table3, table4, table5, table6, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "target/reproduce")]
@@ -44,7 +44,7 @@ enum Command {
     },
     /// Hold results against the paper's numbers
     Check {
-        /// table2, table3, table4, table6, table7, table9, figure1 or all
+        /// table2, table3, table4, table5, table6, table7, table9, figure1 or all
         target: String,
         /// Folder that holds the target's folder
         #[arg(long, default_value = "experiments/results")]
@@ -99,7 +99,7 @@ enum Bench {
 
 #[derive(Args)]
 struct Reproduce {
-    /// table2, table3, table4, table6, table7, table9, figure1 or all
+    /// table2, table3, table4, table5, table6, table7, table9, figure1 or all
     target: String,
     /// Seeds 1 to N instead of the config's
     #[arg(long)]
@@ -113,6 +113,9 @@ struct Reproduce {
     /// A few minutes instead of the paper's protocol
     #[arg(long)]
     quick: bool,
+    /// Only rows of the paper's whole protocol, those too that take days and are trained on request
+    #[arg(long, conflicts_with_all = ["quick", "methods"])]
+    full: bool,
     /// cpu or cuda
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -163,6 +166,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 // Cells beside each other on one GPU only wait for each other.
                 jobs: args.jobs.unwrap_or(if device.is_cpu() { cores } else { 1 }),
                 quick: args.quick,
+                full: args.full,
                 config: args.config,
                 data: data_folder(args.data_dir),
                 out: args.out,

@@ -14,7 +14,7 @@ use candle_core::utils::cuda_is_available;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cell::{Cell, Protocol};
-use crate::config::{Config, TARGETS};
+use crate::config::{Config, Method, TARGETS};
 use crate::report::{self, ReportInput};
 use crate::reported::Reported;
 use crate::run::{CHECKPOINT_SECONDS, Job};
@@ -31,6 +31,8 @@ pub struct Request {
     pub jobs: usize,
     /// Few epochs and seeds.
     pub quick: bool,
+    /// Only rows of the paper's whole protocol, those that are trained on request among them.
+    pub full: bool,
     /// A config file instead of the program's own.
     pub config: Option<PathBuf>,
     /// Folder of downloaded data.
@@ -66,7 +68,7 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
     let target = target.as_str();
     let directory = folder(&request.out, target, request.quick);
 
-    let rows = chosen(&config, &request.methods)?;
+    let rows = chosen(&config, &request.methods, request.full)?;
     let prepared = Prepared::new(&config).with_context(|| match &request.config {
         Some(path) => format!("data of config {}", path.display()),
         None => format!("data of {target}"),
@@ -156,8 +158,14 @@ pub fn folder(out: &Path, target: &str, quick: bool) -> PathBuf {
 }
 
 /// Positions of the chosen methods in the config; an averaged row means the method it averages.
-fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
+///
+/// Without names all rows that are not on request only, or with `full` all that are not reduced.
+fn chosen(config: &Config, names: &[String], full: bool) -> Result<Vec<usize>> {
     let known: Vec<&str> = config.methods.iter().map(|method| method.row.as_str()).collect();
+    if names.is_empty() {
+        let wanted = |method: &Method| if full { method.reduced.is_none() } else { !method.on_request };
+        return Ok((0..known.len()).filter(|&row| wanted(&config.methods[row])).collect());
+    }
     let mut rows = Vec::new();
     for name in names {
         let base = name.strip_suffix("-ema").unwrap_or(name);
@@ -167,7 +175,7 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
             None => bail!("unknown method `{name}`; this target has {}", known.join(", ")),
         }
     }
-    Ok(if names.is_empty() { (0..known.len()).collect() } else { rows })
+    Ok(rows)
 }
 
 /// Trains jobs on `n` threads, in order; after a failure no further cell is begun.
@@ -342,7 +350,7 @@ pub fn foreign<'a>(config: &Config, cells: impl IntoIterator<Item = &'a Cell>) -
 /// If the numbers differ: in any bit on an instruction set with the same bits, by more than the spread over seeds on another.
 pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Option<&Path>) -> Result<()> {
     let config = Config::of(target)?.with_data(data);
-    let position = chosen(&config, &[row.to_owned()])?;
+    let position = chosen(&config, &[row.to_owned()], false)?;
     let method = &config.methods[position[0]];
     let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
     let protocol = protocol(false, &config, position[0], &config)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aais_distributions::Noise;
 use aais_kernels::InstructionSet;
-use aais_models::{Checkpoint, Error as ModelError, Model, Trainer};
+use aais_models::{Checkpoint, Error as ModelError, LatentModel, Model, Trainer};
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::cell::{Cell, EpochDiagnostics, Outcome, Protocol, Timing};
 use crate::config::{Config, Method, Task};
 use crate::fits::Fit;
 use crate::report::{remove_with_partial, write_atomically};
-use crate::task::Prepared;
+use crate::task::{Prepared, with_error_of};
 
 /// Points of a training history that a cell keeps.
 const HISTORY: usize = 40;
@@ -92,7 +92,9 @@ impl Job<'_> {
         }
         let model = prepared.model(self.config.architecture_of(self.method)?, self.seed, &self.device)?;
         let trainer = Trainer::new(model, self.method.objective()?, train, data, Noise::new(self.seed).fork("train"))?;
-        self.train(trainer, prepared, &|model| prepared.evaluate(model, self.seed), tell)
+        let evaluate =
+            |model: &LatentModel| Ok(with_error_of(prepared.evaluate(model, self.seed)?, self.method.reconstruction));
+        self.train(trainer, prepared, &evaluate, tell)
     }
 
     /// Trains to the last epoch, with checkpoints on the way.

@@ -17,6 +17,8 @@ pub enum Target {
     Table3,
     /// Signal recovery, Clayton copula seen through counts
     Table4,
+    /// Reconstruction of handwritten digits
+    Table5,
     /// Classes of cells of mouse cortex in ten dimensions
     Table6,
     /// Goodness of fit of mixed models on VerbAgg
@@ -31,6 +33,8 @@ pub enum Target {
     Figure3,
     /// Histograms of the signals of table 4; comes with it
     Figure4,
+    /// Digits that the models of table 5 generate, and reconstructions; comes with it
+    Figure5,
     /// Cells of table 6 in the plane; comes with it
     Figure6,
     /// Random effects that AAIS learns for table 7; comes with it
@@ -48,6 +52,7 @@ impl Target {
             Target::Table2 | Target::Figure2 => "table2",
             Target::Table3 | Target::Figure3 => "table3",
             Target::Table4 | Target::Figure4 => "table4",
+            Target::Table5 | Target::Figure5 => "table5",
             Target::Table6 | Target::Figure6 => "table6",
             Target::Table7 | Target::Figure7 | Target::Figure8 => "table7",
             Target::Table9 => "table9",

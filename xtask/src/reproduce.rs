@@ -33,6 +33,10 @@ pub struct Reproduce {
     #[arg(long)]
     quick: bool,
 
+    /// Only rows of the paper's whole protocol, those too that take days and are trained on request
+    #[arg(long, conflicts_with_all = ["quick", "methods"])]
+    full: bool,
+
     /// Where tensors live
     #[arg(long, default_value = "cpu")]
     device: Device,
@@ -73,6 +77,9 @@ impl Reproduce {
         }
         if self.quick {
             arguments.push("--quick".into());
+        }
+        if self.full {
+            arguments.push("--full".into());
         }
         if self.device == Device::Cuda {
             arguments.extend(["--device".into(), "cuda".into()]);
@@ -119,6 +126,8 @@ mod tests {
         let line = "reproduce table3 --seeds 2 --methods aais,vae --jobs 4 --quick --device cuda \
                     --data-dir /d --out /o --config /c --checkpoint-seconds 0";
         assert_eq!(arguments(line).join(" ".as_ref()), *line);
+        assert_eq!(arguments("reproduce figure5 --full"), ["reproduce", "table5", "--full"]);
+        assert!(Line::try_parse_from(["reproduce", "table5", "--full", "--quick"]).is_err());
     }
 
     #[test]

@@ -89,8 +89,8 @@ pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Opt
     };
     for (target, _) in TARGETS {
         let config = Config::of(target)?;
-        // A table that shows the cells of another trains nothing of its own.
-        if Reported::of(target)?.cells.is_some() {
+        // A table that shows the cells of another trains nothing of its own; images come last, with two rows of AAIS.
+        if Reported::of(target)?.cells.is_some() || config.task == Task::Images {
             continue;
         }
         let needs_file = config.task == Task::Clusters;

@@ -84,6 +84,7 @@ impl Subject {
                 Task::Copula => "poisson",
                 Task::Answers => "logistic",
                 Task::Clusters => "negative-binomial",
+                Task::Images => "bernoulli",
             },
             peer_steps: PEER_STEPS[usize::from(is_wide)],
             make: Box::new(move || Ok((prepared.model(networks.clone(), 1, &Device::Cpu)?, method.objective()?))),

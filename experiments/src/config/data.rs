@@ -22,6 +22,8 @@ pub enum Data {
     VerbAgg {},
     /// Paper, section 4.3.2; from a file.
     Cortex(CortexData),
+    /// Paper, section 4.3.1; from files.
+    Mnist(ImageData),
 }
 
 /// Counts with a signal of Clayton dependence.
@@ -67,6 +69,25 @@ pub struct CortexData {
     /// Which table it is, once it has been looked for; part of the settings that a cell remembers.
     #[serde(skip_deserializing)]
     pub table: Option<CortexTable>,
+    /// The data folder.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+}
+
+/// Black and white images, some to train on and others to reconstruct.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageData {
+    /// Images to train on, the first ones of their file.
+    pub train_rows: usize,
+    /// Images to reconstruct, the first ones of their file.
+    pub test_rows: usize,
+    /// IDX files below the data folder, to train on and to reconstruct, instead of the published ones of MNIST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<[String; 2]>,
+    /// Of these files, once they have been looked for; part of the settings that a cell remembers.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<[String; 2]>,
     /// The data folder.
     #[serde(skip)]
     pub folder: Option<PathBuf>,

@@ -36,8 +36,16 @@ impl Config {
             }
             Data::VerbAgg {} => (Task::Answers, 6),
             Data::Cortex(cortex) => (Task::Clusters, cortex.n_genes),
+            Data::Mnist(images) => {
+                ensure!(images.train_rows > 0, "`train_rows` must be at least 1");
+                ensure!(images.test_rows > 0, "`test_rows` must be at least 1");
+                // That the images have as many pixels is told where they are read.
+                (Task::Images, Architecture::paper(&self.architecture)?.observed)
+            }
         };
         ensure!(self.task == task, "`task` does not fit the data that `data.name` names");
+        let has_images = self.quick.images.is_none_or(|rows| task == Task::Images && rows.iter().all(|n| *n > 0));
+        ensure!(has_images, "`quick.images` is for data that are images, `[train, test]`, at least 1 each");
         let architecture = Architecture::paper(&self.architecture)?;
         let (observed, name) = (architecture.observed, &self.architecture);
         if let Data::Copula(copula) = &self.data {
@@ -61,6 +69,12 @@ impl Config {
             let own = self.architecture_of(method)?;
             let table = Architecture::paper(&self.architecture)?;
             method.check_task(self.task)?;
+            let has_its_own = method.reconstruction.is_some() == (self.task == Task::Images);
+            ensure!(
+                has_its_own,
+                "`reconstruction` of method `{}`: rows of task `images` need it, no others",
+                method.row
+            );
             let fits = (own.observed, own.signal) == (table.observed, table.signal);
             ensure!(fits, "the architecture of method `{}` takes rows of another width than the data's", method.row);
             let is_new = self.methods[..k].iter().all(|earlier| earlier.row != method.row);
@@ -95,6 +109,10 @@ impl Evaluate {
             Task::Clusters => ensure!(
                 self.n_points.is_some() && self.restarts.is_some_and(|restarts| (1..=MOST).contains(&restarts)),
                 "task `clusters` needs `evaluate.n_points`, and `evaluate.restarts` of 1 to {MOST}"
+            ),
+            Task::Images => ensure!(
+                self.n_reconstructed.is_some() && self.n_samples.is_some_and(|samples| (1..=MOST).contains(&samples)),
+                "task `images` needs `evaluate.n_reconstructed`, and `evaluate.n_samples` of 1 to {MOST}"
             ),
             Task::Circle => ensure!(
                 self.n_points.is_some() && self.inside.is_some(),

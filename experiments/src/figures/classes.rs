@@ -107,7 +107,7 @@ where
 fn classes(generated: &Generated) -> Option<&[ClassPoints]> {
     match generated {
         Generated::Classes(classes) => Some(classes),
-        Generated::Histogram { .. } | Generated::Points(_) | Generated::Rows(_) => None,
+        Generated::Histogram { .. } | Generated::Points(_) | Generated::Rows(_) | Generated::Images(_) => None,
     }
 }
 

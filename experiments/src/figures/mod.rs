@@ -1,4 +1,5 @@
-//! Figures of one panel a method, what it generated over the true signal, or of all pairs of one method's coordinates.
+//! Figures of one panel a method, what it generated over the true signal or images, or of all pairs of one method's
+//! coordinates.
 //! SVG for pages, PNG for everything else.
 
 use std::{path::Path, sync::Once};
@@ -15,14 +16,19 @@ use plotters::{
 use crate::{
     cell::{Generated, Rows},
     report::{ReportInput, outcomes, write_atomically, write_atomically_with},
-    reported::FigureSpec,
+    reported::{FigureSpec, Shows},
 };
 
+mod bitmap;
 mod classes;
 mod histograms;
+mod images;
 mod pairs;
 mod points;
 mod svg;
+
+use bitmap::Bitmap;
+use images::Content;
 
 // The page's style sheet finds elements by these colours, to change them in the dark.
 const PAPER: RGBColor = RGBColor(255, 255, 255);
@@ -61,6 +67,10 @@ enum Layout<'a> {
     Pairs(&'a Rows),
     /// All by class, each with axes of its own.
     Classes,
+    /// All in grids, without axes.
+    Images,
+    /// All in rows below the images that are reconstructed.
+    Reconstructions,
 }
 
 #[derive(Debug)]
@@ -75,6 +85,8 @@ struct Panel<'a> {
 struct Sheet<DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
     scale: i32,
+    /// Whether pixels are drawn; an SVG has elements for them.
+    paints_bitmaps: bool,
 }
 
 /// Writes the figure of one sample's coordinates and their pairs as SVG and PNG into a folder.
@@ -105,9 +117,13 @@ impl<'a> Figure<'a> {
             ([], _) => return Ok(None),
             ([Panel { generated: Generated::Rows(rows), .. }], _) => Layout::Pairs(rows),
             ([Panel { generated: Generated::Classes(_), .. }, ..], _) => Layout::Classes,
+            ([Panel { generated: Generated::Images(_), .. }, ..], _) => match spec.shows {
+                Shows::Generated => Layout::Images,
+                Shows::Reconstructions => Layout::Reconstructions,
+            },
             (_, Some(truth @ Generated::Histogram { .. })) => Layout::Histograms(truth),
             (_, Some(Generated::Points(truth))) => Layout::Points(truth),
-            (_, None | Some(Generated::Rows(_) | Generated::Classes(_))) => bail!(
+            (_, None | Some(Generated::Rows(_) | Generated::Classes(_) | Generated::Images(_))) => bail!(
                 "{} cannot be drawn: rows need a figure for each method, other samples a reference of their kind",
                 spec.name
             ),
@@ -119,7 +135,9 @@ impl<'a> Figure<'a> {
             description += &format!(" Pairs of {}.", rows.names().join(", "));
         }
         let axis = spec.axis.as_deref().unwrap_or_default();
-        Ok(Some(Self { name: &spec.name, caption: &spec.caption, description, axis, layout, panels }))
+        let figure = Self { name: &spec.name, caption: &spec.caption, description, axis, layout, panels };
+        figure.images()?;
+        Ok(Some(figure))
     }
 
     /// Whether it shows one method alone, and not a panel for each.
@@ -135,13 +153,19 @@ impl<'a> Figure<'a> {
         let (width, height) = self.size();
         let mut drawn = String::new();
         let size = ((width * SVG_SCALE).cast_unsigned(), (height * SVG_SCALE).cast_unsigned());
-        self.draw(SVGBackend::with_string(&mut drawn, size), SVG_SCALE)?;
+        self.draw(SVGBackend::with_string(&mut drawn, size), SVG_SCALE, false)?;
 
         let (_, content) = drawn.split_once('>').ok_or_else(|| anyhow!("the SVG of {} has no content", self.name))?;
         let content = if matches!(self.layout, Layout::Pairs(_) | Layout::Classes) {
             svg::grouped(content)
         } else {
             content.to_owned()
+        };
+        let bitmaps =
+            self.images()?.map(|images| images.bitmaps.iter().map(Bitmap::element).collect::<Result<String>>());
+        let content = match bitmaps {
+            Some(bitmaps) => content.replace("</svg>", &(bitmaps? + "</svg>")),
+            None => content,
         };
         Ok(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
@@ -159,22 +183,25 @@ impl<'a> Figure<'a> {
     pub fn save_png(&self, path: &Path) -> Result<()> {
         let (width, height) = self.size();
         let size = ((width * PNG_SCALE).cast_unsigned(), (height * PNG_SCALE).cast_unsigned());
-        self.draw(BitMapBackend::new(path, size), PNG_SCALE)
+        self.draw(BitMapBackend::new(path, size), PNG_SCALE, true)
     }
 
-    fn draw<DB: DrawingBackend>(&self, backend: DB, scale: i32) -> Result<()>
+    fn draw<DB: DrawingBackend>(&self, backend: DB, scale: i32, paints_bitmaps: bool) -> Result<()>
     where
         DB::ErrorType: 'static,
     {
         register_fonts();
         let area = backend.into_drawing_area();
         area.fill(&PAPER)?;
-        let sheet = Sheet { area, scale };
+        let sheet = Sheet { area, scale, paints_bitmaps };
         match self.layout {
             Layout::Histograms(truth) => histograms::draw(self, truth, &sheet)?,
             Layout::Points(truth) => points::draw(self, truth, &sheet)?,
             Layout::Pairs(rows) => pairs::draw(&self.panels[0], rows, &sheet)?,
             Layout::Classes => classes::draw(self, &sheet)?,
+            Layout::Images | Layout::Reconstructions => {
+                self.images()?.iter().try_for_each(|images| images::draw(images, &sheet))?;
+            }
         }
         sheet.area.present()?;
         Ok(())
@@ -186,12 +213,23 @@ impl<'a> Figure<'a> {
             Layout::Points(_) => points::size(self.panels.len()),
             Layout::Pairs(rows) => pairs::size(&self.panels[0], rows),
             Layout::Classes => classes::size(self),
+            // What is wrong with images is told before anything is drawn.
+            Layout::Images | Layout::Reconstructions => self.images().ok().flatten().map_or((1, 1), |c| c.size()),
+        }
+    }
+
+    /// The images it shows, where it shows images.
+    fn images(&self) -> Result<Option<Content>> {
+        match self.layout {
+            Layout::Images => Content::generated(self).map(Some),
+            Layout::Reconstructions => Content::reconstructions(self).map(Some),
+            Layout::Histograms(_) | Layout::Points(_) | Layout::Pairs(_) | Layout::Classes => Ok(None),
         }
     }
 
     fn mixed(&self) -> anyhow::Error {
         anyhow!(
-            "{} mixes histograms, points, rows or classes; its cells and its reference must be of one kind",
+            "{} mixes histograms, points, rows, classes or images; its cells and its reference must be of one kind",
             self.name
         )
     }
@@ -216,6 +254,9 @@ impl<DB: DrawingBackend> Sheet<DB> {
 
 fn panel<'a>(input: &ReportInput<'a>, method: &str) -> Option<Panel<'a>> {
     let (_, outcome) = *outcomes(input.cells, method).first()?;
+    if matches!(&outcome.generated, Generated::Images(images) if images.is_empty()) {
+        return None;
+    }
     let column = input.reported.column(method)?;
     let remarks = input.reported.metrics.iter().filter_map(|metric| {
         let value = outcome.metrics.get(&metric.name)?;
@@ -301,7 +342,7 @@ mod tests {
         fake.cells[0].outcome.generated = Generated::Points(vec![[0.0, 1.0]]);
         let input = fake.input();
         let message = Figure::all(&input).unwrap()[0].svg().unwrap_err().to_string();
-        assert!(message.contains("mixes histograms, points, rows or classes"), "{message}");
+        assert!(message.contains("mixes histograms, points, rows, classes or images"), "{message}");
     }
 
     #[test]

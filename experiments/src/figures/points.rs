@@ -84,7 +84,7 @@ where
 fn points(generated: &Generated) -> Option<&[[f64; 2]]> {
     match generated {
         Generated::Points(points) => Some(points),
-        Generated::Histogram { .. } | Generated::Rows(_) | Generated::Classes(_) => None,
+        Generated::Histogram { .. } | Generated::Rows(_) | Generated::Classes(_) | Generated::Images(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use super::ReportInput;
 use crate::{
-    cell::{Cell, ClassPoints, Generated, Outcome, Protocol, Rows, Timing},
+    cell::{Cell, ClassPoints, Generated, Gray, Images, Outcome, Protocol, Rows, Timing},
     reported::Reported,
 };
 
@@ -15,6 +15,8 @@ use crate::{
 const ROWS: &str = "rows";
 /// Of a plane of points by class, for which no truth is needed.
 const CLASSES: &str = "table6";
+/// Of images, for which no truth is needed either.
+const IMAGES: &str = "table5";
 const REPORTED_OF_ROWS: &str = r#"
     caption = "A made-up table."
     source = "Table 0"
@@ -62,7 +64,7 @@ impl Fake {
                 cells.push(cell);
             }
         }
-        let reference = (table != ROWS && table != CLASSES).then(|| sample(table, 9));
+        let reference = (![ROWS, CLASSES, IMAGES].contains(&table)).then(|| sample(table, 9));
         Self { table, reported, cells, reference, protocol: Protocol::Full, note: String::new() }
     }
 
@@ -109,6 +111,10 @@ fn sample(table: &str, seed: u64) -> Generated {
     } else if table == CLASSES {
         let points = |class: u32| (0..9).map(|k| [f64::from(k * class), f64::from(k % 3) + seed as f64]).collect();
         Generated::Classes((0..7).map(|k| ClassPoints { name: format!("class {k}"), points: points(k) }).collect())
+    } else if table == IMAGES {
+        let image = |k: usize| Gray::of((0..784).map(|pixel| ((pixel + k) % 29) as f64 / 28.0)).unwrap();
+        let some = |n: usize, first: usize| (first..first + n).map(image).collect::<Vec<_>>();
+        Generated::Images(Images::new([28, 28], some(100, seed as usize), some(10, 0), some(10, 7)).unwrap())
     } else if table == "figure1" {
         let angle = |index: u32| f64::from(index) * 0.7 + seed as f64;
         Generated::Points((0..300).map(|index| [angle(index).cos(), angle(index).sin()]).collect())

@@ -138,7 +138,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::reported::FigureSpec;
+    use crate::reported::{FigureSpec, Shows};
 
     fn read_all(directory: &Path) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
@@ -181,7 +181,7 @@ mod tests {
         fake.reported.figures[0].caption = "The first.".into();
         for (name, method) in [("second", "almond"), ("third", "vae")] {
             let (name, caption, panels) = (name.to_owned(), format!("The {name}."), vec![method.to_owned()]);
-            fake.reported.figures.push(FigureSpec { name, caption, panels, axis: None });
+            fake.reported.figures.push(FigureSpec { name, caption, panels, axis: None, shows: Shows::Generated });
         }
         write(directory.path(), &fake.input()).unwrap();
 

@@ -3,6 +3,7 @@
 mod circle;
 mod copula;
 mod cortex;
+mod images;
 mod signal;
 mod verbagg;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use aais_distributions::Noise;
 use aais_models::{
-    Architecture, Batch, LatentModel, Likelihood, Logistic, NegativeBinomial, Normal, Poisson, ScviModel,
+    Architecture, Batch, Bernoulli, LatentModel, Likelihood, Logistic, NegativeBinomial, Normal, Poisson, ScviModel,
 };
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -20,6 +21,8 @@ use crate::cell::{Generated, Outcome};
 use crate::config::{Bins, Config, Data, Evaluate};
 
 use cortex::Cells;
+use images::Unseen;
+pub use images::with_error_of;
 pub use verbagg::{AnswerCell, Answers};
 
 /// A data set ready for training, with the truth to compare with.
@@ -39,6 +42,7 @@ enum Observation {
     Poisson { n_fixed: usize },
     Logistic,
     NegativeBinomial { n_genes: usize },
+    Bernoulli,
 }
 
 /// What is known of a signal, and what follows for a sample of it.
@@ -58,6 +62,11 @@ trait Truth: Send + Sync {
     fn cells(&self) -> Option<&Cells> {
         None
     }
+
+    /// Images that training has not seen, where the data are images; a model of them is judged by their reconstruction.
+    fn unseen(&self) -> Option<&Unseen> {
+        None
+    }
 }
 
 impl Prepared {
@@ -74,6 +83,7 @@ impl Prepared {
             Data::Copula(settings) => copula::prepare(settings)?,
             Data::VerbAgg {} => verbagg::prepare()?,
             Data::Cortex(settings) => cortex::prepare(settings)?,
+            Data::Mnist(settings) => images::prepare(settings, Architecture::paper(&config.architecture)?.observed)?,
         };
         prepared.evaluate = evaluate;
         Ok(prepared)
@@ -109,17 +119,21 @@ impl Prepared {
             Observation::Poisson { n_fixed } => Box::new(Poisson { n_fixed }),
             Observation::Logistic => Box::new(Logistic),
             Observation::NegativeBinomial { n_genes } => Box::new(NegativeBinomial { n_genes }),
+            Observation::Bernoulli => Box::new(Bernoulli),
         };
         Ok(LatentModel::new(architecture, likelihood, &Noise::new(seed).fork("init"), device)?)
     }
 
-    /// Generates from a model and measures, Deviation 14, or clusters its latent vectors.
+    /// Generates from a model and measures, Deviation 14, or clusters its latent vectors, or reconstructs images.
     ///
     /// # Errors
     /// If the model generates something that is not finite.
     pub fn evaluate(&self, model: &LatentModel, seed: u64) -> Result<Outcome> {
         if self.truth.cells().is_some() {
             return self.judge_latent(model.propose(&self.all_rows(model.device())?)?.mean(), seed);
+        }
+        if let Some(unseen) = self.truth.unseen() {
+            return unseen.judge(model, seed, &self.evaluate);
         }
         let mut noise = Noise::new(seed).fork("generate");
         let generated = model.generate(self.evaluate.n_generated, &mut noise)?.to_vec2::<f32>()?;
@@ -179,6 +193,7 @@ pub fn find_data(config: &mut Config, folder: Option<&Path>) {
     match &mut config.data {
         Data::Copula(copula) => copula::find(copula, folder),
         Data::Cortex(cortex) => cortex::find(cortex, folder),
+        Data::Mnist(images) => images::find(images, folder),
         _ => (),
     }
 }
@@ -189,7 +204,7 @@ pub fn find_data(config: &mut Config, folder: Option<&Path>) {
 /// As [`Prepared::new`] and [`Prepared::reference`].
 pub fn reference(config: &Config) -> Result<Option<Generated>> {
     match config.data {
-        Data::Cortex(_) => Ok(None),
+        Data::Cortex(_) | Data::Mnist(_) => Ok(None),
         _ => Prepared::new(config)?.reference(),
     }
 }
