@@ -38,6 +38,8 @@ pub struct Request {
     pub out: PathBuf,
     /// Time between two checkpoints of a cell.
     pub checkpoint_every: Duration,
+    /// Whether trained models are kept, for `evaluate`.
+    pub keep_models: bool,
 }
 
 /// The targets that a name means.
@@ -87,12 +89,13 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         })
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
-            Job { target, config, method, seed, protocol, directory, checkpoint_every: request.checkpoint_every }
+            let Request { checkpoint_every, keep_models: keeps_model, .. } = *request;
+            Job { target, config, method, seed, protocol, directory, checkpoint_every, keeps_model }
         })
         .collect();
     let mut missing = Vec::new();
     for job in &jobs {
-        if job.finished()?.is_none() {
+        if !job.is_done()? {
             missing.push(job);
         }
     }
@@ -343,7 +346,9 @@ pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Optio
     let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
     let protocol = protocol(false, &config, position[0], &config)?;
     let checkpoint_every = Duration::from_secs(CHECKPOINT_SECONDS);
-    let job = |directory| Job { target, config: &config, method, seed, protocol, directory, checkpoint_every };
+    let keeps_model = false;
+    let job =
+        |directory| Job { target, config: &config, method, seed, protocol, directory, checkpoint_every, keeps_model };
     let kept = job(directory).finished()?.with_context(|| {
         format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())
     })?;

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod ci;
 mod data;
+mod evaluate;
 mod experiments;
 mod laws;
 mod report;
@@ -35,6 +36,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     /// Compare results with the paper's numbers; fails where they differ
     Check(check::Check),
+    /// How likely a trained model finds data
+    Evaluate(evaluate::Evaluate),
     /// Fetch public data sets
     Data(data::Data),
     /// Write the report of finished cells again, without training
@@ -63,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Check(check) => check.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),
         Command::Laws(laws) => laws.run(),

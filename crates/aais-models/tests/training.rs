@@ -243,7 +243,7 @@ fn equal_rows_joined_have_the_mean_of_rows_apart() {
     let values = Tensor::new(&[1.0f32, 5.0, 3.0], &Device::Cpu).unwrap();
     let counts = Some(Tensor::new(&[3.0f32, 2.0, 1.0], &Device::Cpu).unwrap());
     let observed = Tensor::zeros((3, 1), DType::F32, &Device::Cpu).unwrap();
-    let batch = aais_models::Batch { observed, rows: vec![0, 1, 4], counts, sizes: None };
+    let batch = aais_models::Batch { counts, ..aais_models::Batch::of_rows(observed, vec![0, 1, 4]) };
     assert_eq!(batch.mean(&values).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
     let by_sample = Tensor::new(&[[0.0f32, 2.0], [5.0, 5.0], [2.0, 4.0]], &Device::Cpu).unwrap();
     assert_eq!(batch.mean(&by_sample).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);

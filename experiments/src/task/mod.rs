@@ -49,6 +49,11 @@ trait Truth: Send + Sync {
     /// The truth, summarized like a generated sample; none where it is not known.
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>>;
 
+    /// Rows of the same law that training has not seen, `(N, D)` as the model sees them; none where there are no such.
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
+
     /// Answers of yes and no, where the data are such.
     fn answers(&self) -> Option<&Answers> {
         None
@@ -152,6 +157,14 @@ impl Prepared {
         Ok(Batch::of_rows(self.tensor(&Device::Cpu)?, (0..self.observed.nrows()).collect()))
     }
 
+    /// Rows of the same law that training has not seen, `(N, D)` as the model sees them.
+    ///
+    /// # Errors
+    /// If there are no such, or they cannot be drawn.
+    pub fn test_rows(&self) -> Result<Array2<f64>> {
+        self.truth.test_rows()?.context("there is no test data here; choose `--data train` or `--data simulated`")
+    }
+
     /// The data as they are, `(N, D)`.
     pub fn counts(&self) -> &Array2<f64> {
         &self.observed
@@ -192,6 +205,12 @@ pub fn reference(config: &Config) -> Result<Option<Generated>> {
         Data::Cortex(_) => Ok(None),
         _ => Prepared::new(config)?.reference(),
     }
+}
+
+/// The seed of fresh draws, where one is needed beside that of the training data.
+fn test_seed<T: From<u16> + PartialEq>(training: &T) -> T {
+    let [first, second] = [1042, 1043].map(T::from);
+    if *training == first { second } else { first }
 }
 
 fn bins(evaluate: &Evaluate) -> Result<Bins> {
