@@ -66,8 +66,8 @@ impl Job<'_> {
     /// # Errors
     /// As [`finished`](Self::finished).
     pub fn is_done(&self) -> Result<bool> {
-        let wants_model = self.keeps_model && self.method.fit()?.is_none();
-        Ok(self.finished()?.is_some() && !(wants_model && !self.model_path().exists()))
+        let has_model = !self.keeps_model || self.method.fit()?.is_some() || self.model_path().exists();
+        Ok(self.finished()?.is_some() && has_model)
     }
 
     /// The finished cell, if it is there and of these settings.

@@ -120,12 +120,12 @@ fn the_evidence_lies_between_the_bounds_and_the_gap_closes() {
         let forth = anneal(&bridge, &path, &prior(1000, &mut Noise::new(5)), &mut Noise::new(6)).unwrap();
         let exact = posterior().sample(1000, &mut Noise::new(7)).unwrap();
         let back = anneal_back(&bridge, &path, &exact, &mut Noise::new(8)).unwrap();
-        for row in 0..2 {
+        for (row, last) in last.iter_mut().enumerate() {
             let (below, above) = (gap(&forth.log_weights, row), gap(&back.log_weights, row));
             assert!(below.0 < 4.0 * below.1 && above.0 > -4.0 * above.1, "{n}: {below:?} {above:?}");
             let gap = above.0 - below.0;
-            assert!(gap > 0.0 && gap < 0.6 * last[row], "{n} temperatures: {gap} after {}", last[row]);
-            last[row] = gap;
+            assert!(gap > 0.0 && gap < 0.6 * *last, "{n} temperatures: {gap} after {last}");
+            *last = gap;
         }
     }
     assert!(last[0] < 0.15 && last[1] < 0.3, "{last:?}");

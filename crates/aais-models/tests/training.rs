@@ -274,3 +274,27 @@ fn equal_rows_joined_have_the_expected_loss_of_rows_apart() {
     assert!((apart - joined).abs() < 4.0 * error, "{apart} {joined} +- {error}");
     assert!(error < 0.02 * apart.abs(), "the error {error} is too large to see anything");
 }
+
+/// A kept model is the last iterate or the average, bit for bit, and nothing of the optimizer or the method.
+#[test]
+fn a_model_comes_back_from_a_checkpoint_without_its_training() {
+    for (name, objective) in methods().into_iter().filter(|(name, _)| ["lmcvae", "aais"].contains(name)) {
+        let mut trainer = trainer(objective);
+        trainer.run_epoch().unwrap();
+        let kept = Checkpoint::from_bytes(&state(&trainer).without_training().to_bytes().unwrap()).unwrap();
+        let mut names: Vec<&str> = kept.vectors.keys().map(String::as_str).collect();
+        names.retain(|name| !name.starts_with("average."));
+        assert_eq!(names, ["decoder", "encoder", "slope"], "{name}");
+
+        let other = model("mix");
+        assert_ne!(other.parameters().unwrap(), trainer.model().parameters().unwrap());
+        kept.load_into(&other).unwrap();
+        assert_eq!(other.parameters().unwrap(), trainer.model().parameters().unwrap(), "{name}");
+        kept.load_average_into(&other).unwrap();
+        let average = trainer.with_average(|model| model.parameters().unwrap()).unwrap().unwrap();
+        assert_eq!(other.parameters().unwrap(), average, "{name}");
+
+        let wrong = kept.load_into(&model("exp")).unwrap_err().to_string();
+        assert!(wrong.contains("values of `encoder`"), "{wrong}");
+    }
+}

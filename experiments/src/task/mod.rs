@@ -248,6 +248,28 @@ mod tests {
         }
     }
 
+    /// As many rows, none of them in the training data, of the same mean and spread.
+    #[test]
+    fn test_rows_are_other_rows_of_the_same_law() {
+        for target in ["table2", "table3", "table4", "figure1"] {
+            let mut config = Config::of(target).unwrap();
+            find_data(&mut config, None);
+            let prepared = Prepared::new(&config).unwrap();
+            let (train, test) = (prepared.counts(), prepared.test_rows().unwrap());
+            assert_eq!(test.dim(), train.dim(), "{target}");
+            assert!(test.column(0).iter().all(|x| train.column(0).iter().all(|y| x != y)), "{target}");
+            for (test, train) in test.columns().into_iter().zip(train.columns()) {
+                let n = f64::from(u32::try_from(train.len()).unwrap());
+                let error = train.std(1.0) * (2.0 / n).sqrt();
+                let means = [test.mean().unwrap(), train.mean().unwrap()];
+                assert!((means[0] - means[1]).abs() < 4.0 * error, "{target}: {means:?}");
+                assert!((test.std(1.0) / train.std(1.0) - 1.0).abs() < 0.1, "{target}");
+            }
+        }
+        let message = Prepared::new(&Config::of("table7").unwrap()).unwrap().test_rows().unwrap_err().to_string();
+        assert!(message.contains("--data train"), "{message}");
+    }
+
     #[test]
     fn a_histogram_counts_every_value_once() {
         let bins = Bins { low: 0.0, high: 1.0, bins: 4 };
