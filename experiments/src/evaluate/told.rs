@@ -179,7 +179,7 @@ impl Told {
             of.k_hat_median, of.n_unreliable, self.n_rows
         );
         if of.n_unreliable > 0 {
-            text += "  there the value is too low and its error cannot be trusted; try --widen 1.5, --prior-share 0.1 or --ais\n";
+            text += "  there the value may be too low and its error cannot be trusted; try a larger --widen or --prior-share, or --ais\n";
         }
         if let Some(annealed) = &self.annealed {
             let _ = writeln!(
