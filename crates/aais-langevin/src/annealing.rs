@@ -17,9 +17,10 @@ const ADAPTATION_RATE: f64 = 0.3;
 /// Moves in which step sizes are found, at least, over all temperatures.
 const PILOT_MOVES: usize = 400;
 
-/// Step sizes as multiples of the spread that is expected of a coordinate: the first one, and their bounds.
+/// Step sizes as multiples of the spread that is expected of a coordinate: the first one, and bounds that only spreads of
+/// no use reach.
 const FIRST_STEP: f64 = 0.5;
-const STEP_BOUNDS: (f64, f64) = (1e-8, 4.0);
+const STEP_BOUNDS: (f64, f64) = (1e-8, 1e8);
 
 /// The temperatures between two densities, and the moves at each; nothing here changes while chains run.
 #[derive(Clone, Debug)]

@@ -134,8 +134,9 @@ fn the_evidence_lies_between_the_bounds_and_the_gap_closes() {
 #[test]
 fn pilot_chains_find_steps_that_are_accepted_as_they_should_be() {
     let bridge = Bridge::new(&StandardNormal, &Joint);
-    // Spreads that are wrong by a factor of 30, and for one row only.
-    let wrong = Spreads { end: vec![vec![30.0 * posterior_variance()], vec![posterior_variance()]], ..spreads() };
+    // Spreads that are far too wide for one row and far too narrow for the other.
+    let wrong =
+        Spreads { end: vec![vec![30.0 * posterior_variance()], vec![posterior_variance() / 100.0]], ..spreads() };
     let pilot = prior(16, &mut Noise::new(1));
     for n in [20, 500] {
         let path =
