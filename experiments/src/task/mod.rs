@@ -258,12 +258,14 @@ mod tests {
             let (train, test) = (prepared.counts(), prepared.test_rows().unwrap());
             assert_eq!(test.dim(), train.dim(), "{target}");
             assert!(test.column(0).iter().all(|x| train.column(0).iter().all(|y| x != y)), "{target}");
+            // The counts have so heavy a tail that a few of them make up their spread.
+            let [test, train] = [&test, train].map(|rows| rows.mapv(f64::asinh));
             for (test, train) in test.columns().into_iter().zip(train.columns()) {
                 let n = f64::from(u32::try_from(train.len()).unwrap());
                 let error = train.std(1.0) * (2.0 / n).sqrt();
                 let means = [test.mean().unwrap(), train.mean().unwrap()];
                 assert!((means[0] - means[1]).abs() < 4.0 * error, "{target}: {means:?}");
-                assert!((test.std(1.0) / train.std(1.0) - 1.0).abs() < 0.1, "{target}");
+                assert!((test.std(1.0) / train.std(1.0) - 1.0).abs() < 0.05, "{target}");
             }
         }
         let message = Prepared::new(&Config::of("table7").unwrap()).unwrap().test_rows().unwrap_err().to_string();
