@@ -55,18 +55,25 @@ class Model(nn.Module):
         skip = task["skip_decoder"]
         self.decoder = network(latent, hidden, self.slope, skip)
         self.signal = head(hidden[-1], task["signal"], self.slope, skip)
-        if task["fixed_effects"]:
-            self.beta = nn.Parameter(torch.zeros(task["fixed_effects"]))
+        if task["likelihood_parameters"]:
+            self.own = nn.Parameter(torch.zeros(task["likelihood_parameters"]))
 
     def log_likelihood(self, x, signal):
-        n_fixed = task["fixed_effects"]
+        n_fixed = task["likelihood_parameters"]
         if task["likelihood"] == "normal":
             return -0.5 * ((x - signal) ** 2).sum(-1) / task["variance"]
         if task["likelihood"] == "logistic":
             log_odds = (x[..., :-1] * signal).sum(-1)
             return x[..., -1] * log_odds - nn.functional.softplus(log_odds)
+        if task["likelihood"] == "bernoulli":
+            return (x * signal - nn.functional.softplus(signal)).sum(-1)
+        if task["likelihood"] == "negative-binomial":
+            mean = (torch.softmax(signal, -1) * x.sum(-1, keepdim=True)).clamp(1e-10)
+            r = self.own.exp().clamp(1e-10)
+            value = x * torch.log(mean / r) - (x + r) * torch.log1p(mean / r)
+            return (value + torch.lgamma(x + r) - torch.lgamma(r) - torch.lgamma(x + 1)).sum(-1)
         fixed, random, count = x[..., :n_fixed], x[..., n_fixed:-1], x[..., -1]
-        log_rate = (fixed @ self.beta + (random * signal).sum(-1)).clamp(-10, 10)
+        log_rate = (fixed @ self.own + (random * signal).sum(-1)).clamp(-10, 10)
         return count * log_rate - log_rate.exp() - torch.lgamma(count + 1)
 
     def loss(self, x):
@@ -87,8 +94,10 @@ optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 x = torch.randn(rows, 1, task["observed"])
 if task["likelihood"] == "poisson":
     x = torch.cat([0.2 * x[..., :-1], torch.poisson(torch.ones(rows, 1, 1))], -1)
-if task["likelihood"] == "logistic":
+if task["likelihood"] in ("logistic", "bernoulli"):
     x = (x > 0).float()
+if task["likelihood"] == "negative-binomial":
+    x = torch.poisson(torch.full_like(x, 3.0))
 
 times = []
 for _ in range(3 + task["steps"]):

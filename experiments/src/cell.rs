@@ -102,7 +102,7 @@ pub struct Cell {
     pub config_hash: String,
     /// Version of the program.
     pub version: String,
-    /// `avx512`, `avx2` or `portable`.
+    /// `avx512`, `avx2` or `portable`; `cuda` where networks were trained on a GPU.
     pub instruction_set: String,
     /// Processor it ran on.
     pub machine: String,

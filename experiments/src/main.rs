@@ -73,7 +73,7 @@ enum Command {
 enum Bench {
     /// One training step of AAIS, AMCVAE and LMCVAE on each task
     Step {
-        /// exp, mix, copula, verbagg or circle; all if left out
+        /// exp, mix, copula, verbagg, circle, mnist or cortex; if left out all whose data are there
         #[arg(long)]
         task: Option<String>,
         /// Threads of the fused operations
@@ -82,6 +82,9 @@ enum Bench {
         /// A Python with PyTorch, whose step of AAIS is timed in turns with ours
         #[arg(long)]
         peer: Option<PathBuf>,
+        /// Data folder; if left out the environment variable `AAIS_DATA_DIR`, and without that `aais` in your cache folder
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
         /// JSON lines instead of a table
         #[arg(long)]
         json: bool,
@@ -150,9 +153,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Reproduce(args) => {
             use_threads(1)?;
             ensure!(args.jobs != Some(0), "--jobs must be at least 1");
-            if !device(&args.device)?.is_cpu() {
-                bail!("the signal tables train on the CPU only as yet; leave out --device");
-            }
+            let device = device(&args.device)?;
             if let Some(folder) = &args.data_dir {
                 ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
             }
@@ -165,13 +166,15 @@ fn run(command: Command) -> Result<ExitCode> {
             let request = Request {
                 seeds: args.seeds,
                 methods: args.methods,
-                jobs: args.jobs.unwrap_or(cores),
+                // Cells beside each other on one GPU only wait for each other.
+                jobs: args.jobs.unwrap_or(if device.is_cpu() { cores } else { 1 }),
                 quick: args.quick,
                 config: args.config,
                 data: data_folder(args.data_dir),
                 out: args.out,
                 checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
                 keep_models: args.keep_models,
+                device,
             };
             for target in targets {
                 reproduce::reproduce(target, &request)?;
@@ -204,12 +207,16 @@ fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench { what: Bench::Glmm { peer, json } } => {
-            print_fits(&bench::glmm::glmm(peer.as_deref())?, json)?;
+            bench::print_fits(&bench::glmm::glmm(peer.as_deref())?, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench { what: Bench::Step { task, threads, peer, json } } => {
+        Command::Bench { what: Bench::Step { task, threads, peer, data_dir, json } } => {
             use_threads(threads)?;
-            print_steps(&bench::step::step(task.as_deref(), threads, peer.as_deref())?, json)?;
+            let folder = data_folder(data_dir);
+            bench::print_steps(
+                &bench::step::step(task.as_deref(), threads, peer.as_deref(), folder.as_deref())?,
+                json,
+            )?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -245,53 +252,4 @@ fn check_results(target: &str, results: &std::path::Path, retrain: Option<&str>)
         passed &= report.passed();
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn print_steps(steps: &[bench::step::StepTime], json: bool) -> Result<()> {
-    if json {
-        for step in steps {
-            println!("{}", serde_json::to_string(step)?);
-        }
-        return Ok(());
-    }
-    println!(
-        "{:8} {:8} {:>12} {:>10} {:>10} {:>12} {:>8} {:>8} {:>11} {:>8}",
-        "task", "method", "rows", "ms/step", "GFLOP/s", "FMA peak", "share", "x AAIS", "PyTorch ms", "ratio"
-    );
-    for s in steps {
-        let rows = format!("{} x {}", s.rows, s.samples);
-        let share = 100.0 * s.share_of_peak;
-        let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.1}"));
-        let (peer, ratio) =
-            (number(s.peer_milliseconds), number(s.peer_milliseconds.map(|peer| peer / s.milliseconds)));
-        println!(
-            "{:8} {:8} {rows:>12} {:>10.3} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {peer:>11} {ratio:>8}",
-            s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
-        );
-    }
-    Ok(())
-}
-
-fn print_fits(fits: &[bench::glmm::FitTime], json: bool) -> Result<()> {
-    if json {
-        for fit in fits {
-            println!("{}", serde_json::to_string(fit)?);
-        }
-        return Ok(());
-    }
-    println!(
-        "{:48} {:>7} {:>9} {:>6} {:>14} {:>8} {:>8} {:>6} {:>14}",
-        "model", "rows", "ms", "evals", "log-likelihood", "peak MB", "lme4 s", "ratio", "log-likelihood"
-    );
-    for f in fits {
-        let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
-        let (peak, peer) = (number(f.peak_megabytes, 0), number(f.peer_seconds, 2));
-        let ratio = number(f.peer_seconds.map(|peer| peer / f.seconds), 0);
-        let (ms, ours, theirs) = (1e3 * f.seconds, f.log_likelihood, number(f.peer_log_likelihood, 4));
-        println!(
-            "{:48} {:>7} {ms:>9.2} {:>6} {ours:>14.4} {peak:>8} {peer:>8} {ratio:>6} {theirs:>14}",
-            f.model, f.rows, f.evaluations
-        );
-    }
-    Ok(())
 }

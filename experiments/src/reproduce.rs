@@ -10,6 +10,7 @@ use std::time::Duration;
 use aais_kernels::InstructionSet;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
+use candle_core::utils::cuda_is_available;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cell::{Cell, Protocol};
@@ -40,6 +41,8 @@ pub struct Request {
     pub checkpoint_every: Duration,
     /// Whether trained models are kept, for `evaluate`.
     pub keep_models: bool,
+    /// Where networks are trained.
+    pub device: Device,
 }
 
 /// The targets that a name means.
@@ -89,8 +92,9 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         })
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
-            let Request { checkpoint_every, keep_models: keeps_model, .. } = *request;
-            Job { target, config, method, seed, protocol, directory, checkpoint_every, keeps_model }
+            let (checkpoint_every, device) = (request.checkpoint_every, request.device.clone());
+            let keeps_model = request.keep_models;
+            Job { target, config, method, seed, protocol, directory, checkpoint_every, keeps_model, device }
         })
         .collect();
     let mut missing = Vec::new();
@@ -347,8 +351,10 @@ pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Optio
     let protocol = protocol(false, &config, position[0], &config)?;
     let checkpoint_every = Duration::from_secs(CHECKPOINT_SECONDS);
     let keeps_model = false;
-    let job =
-        |directory| Job { target, config: &config, method, seed, protocol, directory, checkpoint_every, keeps_model };
+    let job = |directory| {
+        let device = Device::Cpu;
+        Job { target, config: &config, method, seed, protocol, directory, checkpoint_every, keeps_model, device }
+    };
     let kept = job(directory).finished()?.with_context(|| {
         format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())
     })?;
@@ -388,7 +394,13 @@ pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Optio
 pub fn device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
-        "cuda" => Device::new_cuda(0).context("opening a CUDA device; leave out --device to use the CPU"),
+        "cuda" if !cuda_is_available() => bail!(
+            "--device cuda: this program was built without CUDA; build it with `--features cuda`, as `cargo xtask` does, \
+             or leave out --device to use the CPU"
+        ),
+        "cuda" => Device::new_cuda(0).context(
+            "--device cuda: no NVIDIA GPU answers; see whether `nvidia-smi` shows one, or leave out --device to use the CPU",
+        ),
         _ => bail!("unknown device `{name}`; known devices are cpu, cuda"),
     }
 }

@@ -20,6 +20,9 @@ use crate::task::Prepared;
 /// Points of a training history that a cell keeps.
 const HISTORY: usize = 40;
 
+/// Named in a cell in place of the processor's instructions.
+const CUDA: &str = "cuda";
+
 /// Seconds between two checkpoints, where nothing else is asked for.
 pub const CHECKPOINT_SECONDS: u64 = 5;
 
@@ -41,6 +44,8 @@ pub struct Job<'a> {
     pub checkpoint_every: Duration,
     /// Whether the trained model is kept in a file of its own, for `evaluate`.
     pub keeps_model: bool,
+    /// Where networks are trained.
+    pub device: Device,
 }
 
 /// What a run keeps in a checkpoint beside the trainer's state.
@@ -97,13 +102,12 @@ impl Job<'_> {
         if let Some(fit) = self.method.fit()? {
             return self.run_fit(&*fit, prepared);
         }
-        let device = Device::Cpu;
-        let (train, data) = (self.config.train_of(self.method).settings(), prepared.tensor(&device)?);
+        let (train, data) = (self.config.train_of(self.method).settings(), prepared.tensor(&self.device)?);
         if let Some(scvi) = self.method.scvi()? {
             let trainer = scvi.trainer(&data, train, self.seed)?;
             return self.train(trainer, prepared, &|model| prepared.evaluate_scvi(model, self.seed), tell);
         }
-        let model = prepared.model(self.config.architecture_of(self.method)?, self.seed, &device)?;
+        let model = prepared.model(self.config.architecture_of(self.method)?, self.seed, &self.device)?;
         let trainer = Trainer::new(model, self.method.objective()?, train, data, Noise::new(self.seed).fork("train"))?;
         self.train(trainer, prepared, &|model| prepared.evaluate(model, self.seed), tell)
     }
@@ -119,7 +123,7 @@ impl Job<'_> {
         let epochs = self.config.train_of(self.method).epochs;
         let hash = self.config.hash(self.method)?;
         let fingerprint =
-            format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), InstructionSet::best().name());
+            format!("{hash} {} {} {}", self.seed, env!("CARGO_PKG_VERSION"), instruction_set(&self.device));
         let checkpoint_path = self.path().with_extension("checkpoint");
         let mut note = Note::default();
         if checkpoint_path.exists() {
@@ -201,8 +205,8 @@ impl Job<'_> {
             epochs: 0,
             config_hash: self.config.hash(self.method)?,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            instruction_set: InstructionSet::best().name().to_owned(),
-            machine: processor(),
+            instruction_set: instruction_set(&self.device).to_owned(),
+            machine: if self.device.is_cpu() { processor() } else { gpu() },
             data: prepared.source().map(ToOwned::to_owned),
             outcome,
             averaged: None,
@@ -225,6 +229,21 @@ fn other_cell(path: &Path, kept: &Cell) -> String {
         kept.version,
         kept.instruction_set
     )
+}
+
+/// What decides the bits of a training: the fused operations' instructions, or that there are none on a GPU.
+fn instruction_set(device: &Device) -> &'static str {
+    if device.is_cpu() { InstructionSet::best().name() } else { CUDA }
+}
+
+/// The first GPU's name where the system tells it.
+fn gpu() -> String {
+    let folders = std::fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
+    let mut told: Vec<_> = folders.map(|folder| folder.path().join("information")).collect();
+    told.sort();
+    let text = told.first().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("Model:")).map(|name| name.trim().to_owned());
+    name.unwrap_or_else(|| "NVIDIA GPU".to_owned())
 }
 
 /// The processor's name where the system tells it, else its architecture.

@@ -4,7 +4,7 @@ use aais_distributions::Noise;
 use aais_models::methods::Scvi;
 use aais_models::{Objective, ScviModel, ScviWidths, Split, TrainSettings, Trainer};
 use anyhow::{Result, ensure};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use serde::Deserialize;
 
 /// Settings of scvi-tools, and those of its method.
@@ -38,15 +38,15 @@ impl ScviRow {
     /// If a setting is out of range, or a last batch has one row only.
     pub fn trainer(&self, counts: &Tensor, settings: TrainSettings, seed: u64) -> Result<Trainer<ScviModel>> {
         let (n_rows, genes) = counts.dims2()?;
-        let device = Device::Cpu;
+        let device = counts.device();
         let noise = Noise::new(seed);
         let split = Split::random(n_rows, self.train_share, &mut noise.fork("split"))?;
         let rows = split.train.into_iter().map(u32::try_from).collect::<Result<Vec<_>, _>>()?;
         let n_train = rows.len();
-        let train = counts.index_select(&Tensor::from_vec(rows, n_train, &device)?, 0)?;
+        let train = counts.index_select(&Tensor::from_vec(rows, n_train, device)?, 0)?;
 
         let widths = ScviWidths { genes, hidden: self.hidden, latent: self.latent };
-        let model = ScviModel::new(widths, &noise.fork("init"), &device)?;
+        let model = ScviModel::new(widths, &noise.fork("init"), device)?;
         Ok(Trainer::new(model, Box::new(self.objective.clone()), settings, train, noise.fork("train"))?)
     }
 }

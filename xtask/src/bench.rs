@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::experiments::{self, Device, Profile};
+use crate::workspace::path_from_here;
 
 /// Benchmarks of the optimized build.
 #[derive(Args)]
@@ -38,7 +39,7 @@ struct Glmm {
 
 #[derive(Args)]
 struct Step {
-    /// Task whose networks and batch are timed: exp, mix, copula, verbagg or circle [default: all]
+    /// Task whose networks and batch are timed: exp, mix, copula, verbagg, circle, mnist or cortex [default: all whose data are there]
     #[arg(long)]
     task: Option<String>,
 
@@ -49,6 +50,10 @@ struct Step {
     /// A Python with PyTorch, to time its step of AAIS in turns with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
+
+    /// Data folder [default: the environment variable AAIS_DATA_DIR, else `aais` in your cache folder]
+    #[arg(long, value_name = "DIR", value_parser = path_from_here)]
+    data_dir: Option<PathBuf>,
 
     /// Print JSON for programs
     #[arg(long)]
@@ -91,6 +96,9 @@ impl Step {
         if let Some(peer) = &self.peer {
             arguments.extend(["--peer".into(), peer.into()]);
         }
+        if let Some(folder) = &self.data_dir {
+            arguments.extend(["--data-dir".into(), folder.into()]);
+        }
         if self.json {
             arguments.push("--json".into());
         }
@@ -105,9 +113,10 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_binary() {
         let peer = Some("python3".into());
-        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), peer, json: true };
-        let expected = ["bench", "step", "--task", "exp", "--threads", "2", "--peer", "python3", "--json"];
-        assert_eq!(step.arguments(), expected);
+        let data_dir = Some("mine".into());
+        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), peer, data_dir, json: true };
+        let expected = "bench step --task exp --threads 2 --peer python3 --data-dir mine --json";
+        assert_eq!(step.arguments(), expected.split(' ').collect::<Vec<_>>());
 
         let glmm = Glmm { peer: Some("Rscript".into()), json: true };
         assert_eq!(glmm.arguments(), ["bench", "glmm", "--peer", "Rscript", "--json"]);

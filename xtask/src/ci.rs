@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::check::Check;
 use crate::experiments::{self, Device, Profile, Target, exit_code};
-use crate::{tidy, workspace};
+use crate::{check_cuda, tidy, workspace};
 
 /// Runs the steps of CI.
 #[derive(Args)]
@@ -36,6 +36,8 @@ enum Step {
     DocTest,
     /// The documentation builds without warnings
     Doc,
+    /// Types and lints of the CUDA path
+    CheckCuda,
     /// Layout, links and commands
     Tidy,
     /// Committed results of table 2 against the paper
@@ -106,7 +108,7 @@ impl Step {
                 let words = command.get_args().map(|word| word.to_string_lossy());
                 words.fold(program.to_string_lossy().into_owned(), |line, word| line + " " + &word)
             }
-            None => "cargo xtask tidy".to_owned(),
+            None => format!("cargo xtask {}", self.name()),
         }
     }
 
@@ -116,11 +118,14 @@ impl Step {
                 let status = command.status().with_context(|| format!("starting {command:?}"))?;
                 Ok(exit_code(status))
             }
+            None if self == Step::CheckCuda => {
+                Ok(exit_code(check_cuda::command()?.status().context("starting cargo")?))
+            }
             None => Ok(u8::from(!tidy::is_tidy()?)),
         }
     }
 
-    /// The process of a step; `Tidy` runs in this one. `is_tested` says that the tests have just been built.
+    /// The process of a step; `CheckCuda` makes its own, `Tidy` runs in this one. `is_tested` says that the tests have just been built.
     fn command(self, is_tested: bool) -> Option<Command> {
         let cargo = |line: &str| {
             let mut command = workspace::cargo();
@@ -144,7 +149,7 @@ impl Step {
                 command.env("RUSTDOCFLAGS", "-D warnings");
                 command
             }
-            Step::Tidy => return None,
+            Step::CheckCuda | Step::Tidy => return None,
             Step::CheckTable2 => check(Target::Table2, None),
             Step::CheckTable3 => check(Target::Table3, None),
             Step::CheckTable4 => check(Target::Table4, None),

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod check_cuda;
 mod ci;
 mod data;
 mod evaluate;
@@ -38,6 +39,8 @@ enum Command {
     Check(check::Check),
     /// How likely a trained model finds data
     Evaluate(evaluate::Evaluate),
+    /// Check types and lints of the CUDA path; needs no toolkit
+    CheckCuda(check_cuda::CheckCuda),
     /// Fetch public data sets
     Data(data::Data),
     /// Write the report of finished cells again, without training
@@ -67,6 +70,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Check(check) => check.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::CheckCuda(check) => check.run(),
         Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),
         Command::Laws(laws) => laws.run(),

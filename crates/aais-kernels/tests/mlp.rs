@@ -33,7 +33,8 @@ fn wide_specs() -> Vec<MlpSpec> {
         spec(10, &[256, 512], 3, 1, false),
         spec(5, &[300, 301], 7, 2, true), // odd widths, skip blocks, heads that are blocks
         spec(301, &[257, 3], 1, 2, false),
-        spec(263, &[], 250, 2, false), // no body
+        spec(2, &[260, 256], 32, 2, false), // heads of whole vectors
+        spec(263, &[], 250, 2, false),      // no body
         spec(263, &[], 250, 1, true),
         softplus(11, &[260, 300], 2, 1, false),
         softplus(3, &[257], 2, 2, true),

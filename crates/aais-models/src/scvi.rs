@@ -83,6 +83,11 @@ impl ScviModel {
         self.widths
     }
 
+    /// Where its tensors live.
+    pub fn device(&self) -> &Device {
+        self.log_inverse_dispersion.device()
+    }
+
     /// `q(z | x)` for each row of a batch, by running moments and without dropout.
     ///
     /// Its means are the latent space that cells are clustered in.

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 use serde::Serialize;
 
+use super::peak_megabytes;
 use crate::task::Answers;
 
 /// One measured fit.
@@ -142,14 +143,6 @@ fn csv(data: &Data) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// `VmHWM` of Linux.
-fn peak_megabytes() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024.0)
 }
 
 #[cfg(test)]

@@ -1,21 +1,18 @@
 //! Milliseconds a training step, against the most multiply-adds this processor does.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use aais_distributions::Noise;
 use aais_kernels::{InstructionSet, peak};
-use aais_models::Trainer;
-use anyhow::{Context, Result, bail, ensure};
-use candle_core::{Device, Tensor};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use crate::config::{Config, Method, TARGETS, Task};
+use super::peak_megabytes;
+use super::subject::Subject;
+use crate::config::{Config, TARGETS, Task};
 use crate::reported::Reported;
-use crate::task::Prepared;
 
 /// Epochs that are timed; the best of them counts.
 const EPOCHS: usize = 6;
@@ -23,18 +20,15 @@ const EPOCHS: usize = 6;
 /// Turns of a peer and us.
 const ROUNDS: usize = 3;
 
-/// Steps of a peer in each turn.
-const PEER_STEPS: usize = 30;
-
 /// The peer's program.
 const PEER: &str = include_str!("../../peers/step.py");
 
 /// One measured training step.
 #[derive(Debug, Serialize)]
 pub struct StepTime {
-    /// `exp`, `mix`, `copula`, `circle`.
+    /// `exp`, `mix`, `copula`, `verbagg`, `circle`, `mnist`, `cortex`.
     pub task: String,
-    /// `aais`, `amcvae`, `lmcvae`.
+    /// `aais`, `amcvae`, `lmcvae`; `aais-tail` with gradients of the heavy samples only.
     pub method: String,
     /// Rows and samples of a full batch.
     pub rows: usize,
@@ -42,6 +36,8 @@ pub struct StepTime {
     pub samples: usize,
     /// Wall milliseconds a step, the best epoch.
     pub milliseconds: f64,
+    /// Share of the samples that pass a gradient on, where some do not.
+    pub kept: Option<f64>,
     /// Of the matrix products, forward and backward, a second.
     pub gflops: f64,
     /// The processor's multiply-adds, measured in the same run.
@@ -50,7 +46,10 @@ pub struct StepTime {
     pub share_of_peak: f64,
     /// `milliseconds` over those of AAIS on the same task in the same run.
     pub times_aais: f64,
-    /// Wall milliseconds of the same step in PyTorch, the best of its steps, timed in turns with ours.
+    /// The most memory that this process has had so far, the data's loading included, where the system tells it.
+    pub peak_megabytes: Option<f64>,
+    /// Wall milliseconds of the same step in PyTorch, the best of its steps, timed in turns with ours. It has no tail to
+    /// leave out.
     pub peer_milliseconds: Option<f64>,
 }
 
@@ -70,61 +69,71 @@ pub fn peak_gflops() -> Result<f64> {
     Ok(best)
 }
 
-/// Methods that are timed; AAIS first, for the others are compared with it.
-const METHODS: [&str; 3] = ["aais", "amcvae", "lmcvae"];
-
-/// Times the steps of the targets whose architecture is `task`, or of all.
+/// Times the steps of the tasks whose architecture is `task`, or of all; data that are not made here come from `folder`.
 ///
 /// # Errors
-/// If there is no such task.
-pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>) -> Result<Vec<StepTime>> {
-    let mut times: Vec<StepTime> = Vec::new();
+/// If there is no such task, or its data are not there. Where all are asked for, those without data are left out and named.
+pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Option<&Path>) -> Result<Vec<StepTime>> {
+    let mut times = Vec::new();
+    let mut known = Vec::new();
+    let mut add = |name: &str, subjects: &dyn Fn() -> Result<Vec<Subject>>, needs_file: bool| -> Result<()> {
+        known.push(name.to_owned());
+        if task.is_some_and(|task| task != name) {
+            return Ok(());
+        }
+        match subjects() {
+            Err(error) if needs_file && task.is_none() => eprintln!("{name} is left out: {error:#}"),
+            subjects => times.extend(compare(&subjects?, threads, peer)?),
+        }
+        Ok(())
+    };
     for (target, _) in TARGETS {
-        let config = Config::of(target)?.with_data(None);
-        // A table that shows the cells of another trains nothing of its own; cells of the cortex need a file.
-        let is_of_others = Reported::of(target)?.cells.is_some() || config.task == Task::Clusters;
-        if task.is_some_and(|task| task != config.architecture) || is_of_others {
+        let config = Config::of(target)?;
+        // A table that shows the cells of another trains nothing of its own.
+        if Reported::of(target)?.cells.is_some() {
             continue;
         }
-        let mut aais = None;
-        for name in METHODS {
-            if let Some(method) = config.methods.iter().find(|method| method.row == name) {
-                let mut found = time(&config, method)?;
-                if let (Some(python), "aais") = (peer, name) {
-                    for _ in 0..ROUNDS {
-                        let theirs = peer_step(python, &config, method, threads)?;
-                        found.peer_milliseconds = Some(found.peer_milliseconds.map_or(theirs, |best| best.min(theirs)));
-                        let again = time(&config, method)?;
-                        if again.milliseconds < found.milliseconds {
-                            found = StepTime { peer_milliseconds: found.peer_milliseconds, ..again };
-                        }
-                    }
+        let needs_file = config.task == Task::Clusters;
+        let config = config.with_data(folder.filter(|_| needs_file));
+        add(&config.architecture, &|| Subject::of(&config), needs_file)?;
+    }
+    add("mnist", &|| Subject::mnist(folder), true)?;
+    ensure!(!times.is_empty(), "unknown task `{}`; known tasks are {}", task.unwrap_or_default(), known.join(", "));
+    Ok(times)
+}
+
+/// Times rows of one task; the first is AAIS, whom the peer takes turns with.
+fn compare(subjects: &[Subject], threads: usize, peer: Option<&Path>) -> Result<Vec<StepTime>> {
+    let mut times: Vec<StepTime> = subjects.iter().map(time).collect::<Result<_>>()?;
+    if let (Some(python), Some(aais)) = (peer, subjects.first()) {
+        for _ in 0..ROUNDS {
+            let theirs = peer_step(python, aais, threads)?;
+            for (subject, found) in subjects.iter().zip(&mut times).filter(|(s, _)| s.transitions.is_none()) {
+                let best = found.peer_milliseconds.map_or(theirs, |best| best.min(theirs));
+                let again = time(subject)?;
+                if again.milliseconds < found.milliseconds {
+                    *found = again;
                 }
-                found.times_aais = found.milliseconds / *aais.get_or_insert(found.milliseconds);
-                times.push(found);
+                found.peer_milliseconds = Some(best);
             }
         }
     }
-    let known: Vec<String> = TARGETS.iter().filter_map(|(t, _)| Config::of(t).ok()).map(|c| c.architecture).collect();
-    let found = (!times.is_empty()).then_some(times);
-    found.with_context(|| format!("unknown task `{}`; known tasks are {}", task.unwrap_or(""), known.join(", ")))
+    let aais = times.first().map(|first| first.milliseconds);
+    for found in &mut times {
+        found.times_aais = found.milliseconds / aais.unwrap_or(found.milliseconds);
+    }
+    Ok(times)
 }
 
 /// The best of some steps of the same work in PyTorch.
-fn peer_step(python: &Path, config: &Config, method: &Method, threads: usize) -> Result<f64> {
-    let architecture = config.architecture_of(method)?;
-    let likelihood = match config.task {
-        Task::Signal | Task::Circle => "normal",
-        Task::Copula => "poisson",
-        Task::Answers => "logistic",
-        Task::Clusters => bail!("PyTorch is not timed on counts of genes"),
-    };
+fn peer_step(python: &Path, subject: &Subject, threads: usize) -> Result<f64> {
+    let architecture = &subject.architecture;
     let task = serde_json::json!({
         "observed": architecture.observed, "signal": architecture.signal, "latent": architecture.latent,
         "hidden": architecture.hidden, "skip_encoder": architecture.skip_encoder,
-        "skip_decoder": architecture.skip_decoder, "fixed_effects": architecture.likelihood_parameters,
-        "likelihood": likelihood, "variance": 0.3, "rows": config.train_of(method).batch_size, "samples": n_samples(method)?,
-        "steps": PEER_STEPS, "threads": threads,
+        "skip_decoder": architecture.skip_decoder, "likelihood_parameters": architecture.likelihood_parameters,
+        "likelihood": subject.likelihood, "variance": 0.3, "rows": subject.train.batch_size,
+        "samples": subject.samples, "steps": subject.peer_steps, "threads": threads,
     });
     let mut child = Command::new(python)
         .args(["-c", PEER])
@@ -139,61 +148,33 @@ fn peer_step(python: &Path, config: &Config, method: &Method, threads: usize) ->
     found["best"].as_f64().context("the peer told no time")
 }
 
-fn n_samples(method: &Method) -> Result<usize> {
-    Ok(usize::try_from(method.settings.get("n_samples").and_then(toml::Value::as_integer).unwrap_or(1))?)
-}
-
-/// How many rows have contents of their own.
-fn n_distinct(data: &Tensor) -> Result<usize> {
-    let bits = |row: Vec<f32>| row.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    Ok(data.to_vec2::<f32>()?.into_iter().map(bits).collect::<BTreeSet<_>>().len())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "speeds")]
-fn time(config: &Config, method: &Method) -> Result<StepTime> {
-    let setting = |name: &str| method.settings.get(name).and_then(toml::Value::as_integer);
-    let samples = n_samples(method)?;
-    let (device, prepared) = (Device::Cpu, Prepared::new(config)?);
-    let (architecture, train) = (config.architecture_of(method)?, config.train_of(method));
-    let data = prepared.tensor(&device)?;
-    let rows = train.batch_size;
-    // Whole batches only, so that every step is alike.
-    let n_steps = data.dim(0)? / rows;
-    let data = data.narrow(0, 0, n_steps * rows)?.contiguous()?;
-    let first_batch = data.narrow(0, 0, rows)?;
-    let model = prepared.model(architecture.clone(), 1, &device)?;
-    let mut trainer = Trainer::new(model, method.objective()?, train.settings(), data, Noise::new(1))?;
-    let mut best = f64::INFINITY;
+fn time(subject: &Subject) -> Result<StepTime> {
+    let mut trainer = subject.trainer()?;
+    let n_steps = subject.n_steps()?;
+    let (mut best, mut kept) = (f64::INFINITY, None);
     for _ in 0..EPOCHS {
         let started = Instant::now();
-        trainer.run_epoch()?;
-        best = best.min(started.elapsed().as_secs_f64() / n_steps as f64);
+        let means = trainer.run_epoch()?;
+        #[expect(clippy::cast_precision_loss, reason = "a speed")]
+        let seconds = started.elapsed().as_secs_f64() / n_steps as f64;
+        if seconds < best {
+            (best, kept) = (seconds, means.values.get("kept").copied());
+        }
     }
-
-    let weights = |spec: aais_kernels::MlpSpec| -> usize {
-        spec.parameters().iter().filter(|p| p.shape.len() == 2).map(|p| p.range.len()).sum()
-    };
-    // Matrix products, of two operations a weight each. Forward and backward: the value, the input's gradient, the
-    // weights'. A visited point of a differentiated chain has a pullback, a tangent and a second product for the weights besides.
-    let products = match setting("n_transitions") {
-        None => 3,
-        Some(transitions) => 6 * (usize::try_from(transitions)? + 1),
-    };
-    let per_sample = 2 * products * weights(architecture.decoder());
-    let visited = if train.join_equal_rows { n_distinct(&first_batch)? } else { rows };
-    let operations = visited * (6 * weights(architecture.encoder()) + samples * per_sample);
-    let gflops = operations as f64 / best / 1e9;
+    let gflops = subject.operations(kept.unwrap_or(1.0))? / best / 1e9;
     let peak_gflops = peak_gflops()?;
     Ok(StepTime {
-        task: config.architecture.clone(),
-        method: method.row.clone(),
-        rows,
-        samples,
+        task: subject.task.clone(),
+        method: subject.method.clone(),
+        rows: subject.train.batch_size,
+        samples: subject.samples,
         milliseconds: best * 1e3,
+        kept,
         gflops,
         peak_gflops,
         share_of_peak: gflops / peak_gflops,
         times_aais: 1.0,
+        peak_megabytes: peak_megabytes(),
         peer_milliseconds: None,
     })
 }

@@ -18,7 +18,7 @@ const PANEL: i32 = 290;
 const MARGIN: i32 = 14;
 const TITLE: i32 = 46;
 const LEGEND_LINE: i32 = 24;
-const LEGEND_A_ROW: usize = 4;
+const LEGEND_ENTRY: i32 = 224;
 
 /// One a class. The page's style sheet has each of them again, lighter, for the dark.
 const COLOURS: [RGBColor; 8] = [
@@ -34,8 +34,16 @@ const COLOURS: [RGBColor; 8] = [
 
 pub(super) fn size(figure: &Figure) -> (i32, i32) {
     let a_row = panels_a_row(figure.panels.len()).max(1);
-    let width = MARGIN + as_length(a_row) * (PANEL + MARGIN);
-    (width, legend_height(figure) + as_length(figure.panels.len().div_ceil(a_row)) * (TITLE + PANEL) + MARGIN)
+    (width(figure), legend_height(figure) + as_length(figure.panels.len().div_ceil(a_row)) * (TITLE + PANEL) + MARGIN)
+}
+
+fn width(figure: &Figure) -> i32 {
+    MARGIN + as_length(panels_a_row(figure.panels.len()).max(1)) * (PANEL + MARGIN)
+}
+
+/// Names of classes in a line of the legend.
+fn legend_a_row(figure: &Figure) -> usize {
+    usize::try_from((width(figure) - MARGIN) / LEGEND_ENTRY).unwrap_or(0).max(1)
 }
 
 pub(super) fn draw<DB: DrawingBackend>(figure: &Figure, sheet: &Sheet<DB>) -> Result<()>
@@ -51,7 +59,7 @@ where
     let same = samples.iter().all(|sample| sample.is_empty() || names_of(sample) == names);
     ensure!(same, "the panels of {} have other classes, or another order of them", figure.name);
 
-    legend(&names, sheet)?;
+    legend(&names, legend_a_row(figure), sheet)?;
     let a_row = panels_a_row(figure.panels.len());
     for (index, (panel, sample)) in figure.panels.iter().zip(samples).enumerate() {
         let left = MARGIN + as_length(index % a_row) * (PANEL + MARGIN);
@@ -109,18 +117,18 @@ fn names_of(sample: &[ClassPoints]) -> Vec<&str> {
 
 fn legend_height(figure: &Figure) -> i32 {
     let n = figure.panels.iter().filter_map(|panel| classes(panel.generated)).map(<[_]>::len).max().unwrap_or(0);
-    MARGIN + as_length(n.div_ceil(LEGEND_A_ROW)) * LEGEND_LINE
+    MARGIN + as_length(n.div_ceil(legend_a_row(figure))) * LEGEND_LINE
 }
 
-fn legend<DB: DrawingBackend>(names: &[&str], sheet: &Sheet<DB>) -> Result<()>
+fn legend<DB: DrawingBackend>(names: &[&str], a_row: usize, sheet: &Sheet<DB>) -> Result<()>
 where
     DB::ErrorType: 'static,
 {
     let unit = sheet.scale;
     let label = sheet.text(15, INK).pos(Pos::new(HPos::Left, VPos::Center));
     for (class, name) in names.iter().enumerate() {
-        let x = (MARGIN + 7 + as_length(class % LEGEND_A_ROW) * 224) * unit;
-        let y = (MARGIN + 4 + as_length(class / LEGEND_A_ROW) * LEGEND_LINE) * unit;
+        let x = (MARGIN + 7 + as_length(class % a_row) * LEGEND_ENTRY) * unit;
+        let y = (MARGIN + 4 + as_length(class / a_row) * LEGEND_LINE) * unit;
         sheet.area.draw(&Circle::new((x, y), 5 * unit, COLOURS[class].filled()))?;
         // As in the data, but for the underscore.
         sheet.area.draw(&Text::new(name.replace('_', " and "), (x + 13 * unit, y + unit), label.clone()))?;
@@ -154,6 +162,17 @@ mod tests {
         let panels = figure.panels.len();
         // The last class: its group of points a panel, and its circle in the legend.
         assert_eq!(svg.matches("fill=\"#DB44A0\"").count(), panels + 1);
+    }
+
+    #[test]
+    fn the_legend_keeps_to_the_width_of_the_panels() {
+        let fake = Fake::of("table6");
+        let input = fake.input();
+        for panels in 1..=6 {
+            let mut figure = Figure::all(&input).unwrap().swap_remove(0);
+            figure.panels.truncate(panels);
+            assert!(as_length(legend_a_row(&figure)) * LEGEND_ENTRY + MARGIN <= width(&figure), "{panels}");
+        }
     }
 
     #[test]

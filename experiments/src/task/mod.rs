@@ -124,7 +124,7 @@ impl Prepared {
     /// If the model generates something that is not finite.
     pub fn evaluate(&self, model: &LatentModel, seed: u64) -> Result<Outcome> {
         if self.truth.cells().is_some() {
-            return self.judge_latent(model.propose(&self.all_rows()?)?.mean(), seed);
+            return self.judge_latent(model.propose(&self.all_rows(model.device())?)?.mean(), seed);
         }
         let mut noise = Noise::new(seed).fork("generate");
         let generated = model.generate(self.evaluate.n_generated, &mut noise)?.to_vec2::<f32>()?;
@@ -137,7 +137,7 @@ impl Prepared {
     /// # Errors
     /// If the data are no cells, or a latent vector is not finite.
     pub fn evaluate_scvi(&self, model: &ScviModel, seed: u64) -> Result<Outcome> {
-        self.judge_latent(model.propose(&self.all_rows()?)?.mean(), seed)
+        self.judge_latent(model.propose(&self.all_rows(model.device())?)?.mean(), seed)
     }
 
     /// Clusters a representation of the cells, `(N, d)`, and compares clusters and classes.
@@ -153,8 +153,8 @@ impl Prepared {
         self.judge_representation(&Array2::from_shape_vec(latent.dims2()?, values)?, seed)
     }
 
-    fn all_rows(&self) -> Result<Batch> {
-        Ok(Batch::of_rows(self.tensor(&Device::Cpu)?, (0..self.observed.nrows()).collect()))
+    fn all_rows(&self, device: &Device) -> Result<Batch> {
+        Ok(Batch::of_rows(self.tensor(device)?, (0..self.observed.nrows()).collect()))
     }
 
     /// Rows of the same law that training has not seen, `(N, D)` as the model sees them.

@@ -1,4 +1,4 @@
-//! Networks with layers too wide for a panel of rows to stay in cache with their weights.
+//! Networks with layers too wide for their weights to stay in cache beside a panel of rows.
 //!
 //! The weights are packed once a call, and tiles of rows go through all layers by blocked matrix products. Rows lie as
 //! they come, so that the products' vectors run along features. Rows whose cotangent is zero are left out on the way
@@ -19,9 +19,9 @@ use crate::InstructionSet;
 use crate::buffer::{Buffer, f32_slice, with_values};
 use plan::Plan;
 
-/// Weights of the largest matrix from which on a network is wide: 256 KiB of them.
+/// Weights of the largest matrix above which a network is wide: 256 KiB, which second-level caches hold beside a panel.
 ///
-/// Below, panels are as fast, and published results hold their bits.
+/// Published results hold the bits of narrower networks' panels.
 const WIDE: usize = 1 << 16;
 
 /// Rows that go through all layers together.
