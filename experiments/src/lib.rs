@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 pub mod data;
 pub mod environment;
+pub mod evaluate;
 pub mod figures;
 pub mod fits;
 pub mod glmm;

@@ -12,6 +12,7 @@ use aais_experiments::check::check;
 use aais_experiments::config::Config;
 use aais_experiments::data::{Data, data_folder};
 use aais_experiments::environment;
+use aais_experiments::evaluate::Evaluate;
 use aais_experiments::glmm::Glmm;
 use aais_experiments::laws::Laws;
 use aais_experiments::reported::Reported;
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long)]
         retrain: Option<String>,
     },
+    /// How likely a trained model finds data: log-likelihoods by importance sampling and annealing
+    Evaluate(Evaluate),
     /// Fetch public data sets
     Data(Data),
     /// Fit a mixed model to a table of your own
@@ -131,6 +134,9 @@ struct Reproduce {
     /// Seconds between two checkpoints of a cell; 0 for one after every epoch
     #[arg(long, default_value_t = CHECKPOINT_SECONDS)]
     checkpoint_seconds: u64,
+    /// Keep each trained model in a file of its own, for `evaluate`; finished cells without one are trained again
+    #[arg(long)]
+    keep_models: bool,
 }
 
 fn main() -> ExitCode {
@@ -171,6 +177,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 data: data_folder(args.data_dir),
                 out: args.out,
                 checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+                keep_models: args.keep_models,
                 device,
             };
             for target in targets {
@@ -187,6 +194,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check { target, results, retrain } => {
             use_threads(1)?;
             check_results(&target, &results, retrain.as_deref())
+        }
+        Command::Evaluate(evaluate) => {
+            use_threads(1)?;
+            evaluate.run()?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Data(data) => data.run(),
         Command::Glmm(glmm) => {

@@ -41,6 +41,8 @@ pub struct Request {
     pub out: PathBuf,
     /// Time between two checkpoints of a cell.
     pub checkpoint_every: Duration,
+    /// Whether trained models are kept, for `evaluate`.
+    pub keep_models: bool,
     /// Where networks are trained.
     pub device: Device,
 }
@@ -93,12 +95,13 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         .map(|(seed, row, protocol)| {
             let (method, config, directory) = (&config.methods[row], &config, directory.as_path());
             let (checkpoint_every, device) = (request.checkpoint_every, request.device.clone());
-            Job { target, config, method, seed, protocol, directory, checkpoint_every, device }
+            let keeps_model = request.keep_models;
+            Job { target, config, method, seed, protocol, directory, checkpoint_every, keeps_model, device }
         })
         .collect();
     let mut missing = Vec::new();
     for job in &jobs {
-        if job.finished()?.is_none() {
+        if !job.is_done()? {
             missing.push(job);
         }
     }
@@ -355,9 +358,10 @@ pub fn retrain(target: &str, directory: &Path, row: &str, seed: u64, data: Optio
     let scratch = std::env::temp_dir().join(format!("aais-retrain-{}", std::process::id()));
     let protocol = protocol(false, &config, position[0], &config)?;
     let checkpoint_every = Duration::from_secs(CHECKPOINT_SECONDS);
+    let keeps_model = false;
     let job = |directory| {
         let device = Device::Cpu;
-        Job { target, config: &config, method, seed, protocol, directory, checkpoint_every, device }
+        Job { target, config: &config, method, seed, protocol, directory, checkpoint_every, keeps_model, device }
     };
     let kept = job(directory).finished()?.with_context(|| {
         format!("{} has no cell {row}/{seed}; run `cargo xtask reproduce {target}`", directory.display())

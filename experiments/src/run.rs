@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use aais_distributions::Noise;
 use aais_kernels::InstructionSet;
 use aais_models::{Checkpoint, Error as ModelError, LatentModel, Model, Trainer};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, EpochDiagnostics, Outcome, Protocol, Timing};
 use crate::config::{Config, Method, Task};
+use crate::evaluate::ModelNote;
 use crate::fits::Fit;
 use crate::report::{remove_with_partial, write_atomically};
 use crate::task::{Prepared, with_error_of};
@@ -41,6 +42,8 @@ pub struct Job<'a> {
     pub directory: &'a Path,
     /// Time between two checkpoints.
     pub checkpoint_every: Duration,
+    /// Whether the trained model is kept in a file of its own, for `evaluate`.
+    pub keeps_model: bool,
     /// Where networks are trained.
     pub device: Device,
 }
@@ -56,6 +59,20 @@ impl Job<'_> {
     /// Where the finished cell lies.
     pub fn path(&self) -> PathBuf {
         self.directory.join("cells").join(&self.method.row).join(format!("{}.json", self.seed))
+    }
+
+    /// Where the trained model lies if it is kept.
+    pub fn model_path(&self) -> PathBuf {
+        model_path(self.directory, &self.method.row, self.seed)
+    }
+
+    /// Whether there is a finished cell, and its model where that is kept.
+    ///
+    /// # Errors
+    /// As [`finished`](Self::finished).
+    pub fn is_done(&self) -> Result<bool> {
+        let has_model = !self.keeps_model || self.method.fit()?.is_some() || self.model_path().exists();
+        Ok(self.finished()?.is_some() && has_model)
     }
 
     /// The finished cell, if it is there and of these settings.
@@ -155,9 +172,20 @@ impl Job<'_> {
         }
         let seconds = before + started.elapsed().as_secs_f64();
         let cell = Cell { epochs, averaged, diagnostics: note.history, ..self.cell(prepared, outcome, seconds)? };
-        write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
+        let kept = self.finished()?;
+        if let Some(kept) = &kept {
+            let is_same = kept.outcome == cell.outcome && kept.averaged == cell.averaged;
+            ensure!(is_same, "{}", other_cell(&self.path(), kept));
+        }
+        if self.keeps_model {
+            let model = trainer.checkpoint(&fingerprint, &ModelNote::of(&cell).to_json()?)?.without_training();
+            write_atomically(&self.model_path(), &model.to_bytes()?)?;
+        }
+        if kept.is_none() {
+            write_atomically(&self.path(), format!("{}\n", serde_json::to_string_pretty(&cell)?).as_bytes())?;
+        }
         remove_with_partial(&checkpoint_path)?;
-        Ok(cell)
+        Ok(kept.unwrap_or(cell))
     }
 
     /// Fits the cell, which takes no epochs and keeps no checkpoint.
@@ -188,6 +216,21 @@ impl Job<'_> {
             timing: Timing { seconds },
         })
     }
+}
+
+/// Where a target's folder keeps a trained model.
+pub fn model_path(directory: &Path, row: &str, seed: u64) -> PathBuf {
+    directory.join("models").join(row).join(format!("{seed}.safetensors"))
+}
+
+/// A cell was trained again for its model, and is another one.
+fn other_cell(path: &Path, kept: &Cell) -> String {
+    format!(
+        "trained again for its model, the cell has other numbers than {} has from version {} on {}; choose another --out",
+        path.display(),
+        kept.version,
+        kept.instruction_set
+    )
 }
 
 /// What decides the bits of a training: the fused operations' instructions, or that there are none on a GPU.

@@ -1,4 +1,4 @@
-//! Starting the experiments binary, which does the work of `reproduce`, `check`, `data`, `report` and `bench`.
+//! Starting the experiments binary, which does the work of `reproduce`, `check`, `evaluate`, `data`, `report` and `bench`.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode, ExitStatus};

@@ -10,6 +10,7 @@ mod check;
 mod check_cuda;
 mod ci;
 mod data;
+mod evaluate;
 mod experiments;
 mod laws;
 mod report;
@@ -36,6 +37,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     /// Compare results with the paper's numbers; fails where they differ
     Check(check::Check),
+    /// How likely a trained model finds data
+    Evaluate(evaluate::Evaluate),
     /// Check types and lints of the CUDA path; needs no toolkit
     CheckCuda(check_cuda::CheckCuda),
     /// Fetch public data sets
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Check(check) => check.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::CheckCuda(check) => check.run(),
         Command::Data(data) => data.run(),
         Command::Report(report) => report.run(),

@@ -56,6 +56,10 @@ pub struct Reproduce {
     /// Seconds between two checkpoints of a cell, 0 for one after every epoch; nothing is saved on CTRL-C [default: 5]
     #[arg(long, value_name = "N")]
     checkpoint_seconds: Option<u64>,
+
+    /// Keep each trained model in a file of its own, for `evaluate`
+    #[arg(long)]
+    keep_models: bool,
 }
 
 impl Reproduce {
@@ -96,6 +100,9 @@ impl Reproduce {
         if let Some(seconds) = self.checkpoint_seconds {
             arguments.extend(["--checkpoint-seconds".into(), seconds.to_string().into()]);
         }
+        if self.keep_models {
+            arguments.push("--keep-models".into());
+        }
         arguments
     }
 }
@@ -124,7 +131,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_binary() {
         let line = "reproduce table3 --seeds 2 --methods aais,vae --jobs 4 --quick --device cuda \
-                    --data-dir /d --out /o --config /c --checkpoint-seconds 0";
+                    --data-dir /d --out /o --config /c --checkpoint-seconds 0 --keep-models";
         assert_eq!(arguments(line).join(" ".as_ref()), *line);
         assert_eq!(arguments("reproduce figure5 --full"), ["reproduce", "table5", "--full"]);
         assert!(Line::try_parse_from(["reproduce", "table5", "--full", "--quick"]).is_err());

@@ -80,3 +80,13 @@ pub fn temperatures(n_transitions: usize) -> Vec<f64> {
     let at = |k: usize| k as f64 / (n_transitions + 1) as f64;
     (0..n_transitions + 2).map(at).collect()
 }
+
+/// As [`temperatures`], dense at both ends, where annealed densities change fastest (Grosse, Ghahramani and Adams 2015).
+///
+/// `(σ(δ (2t - 1)) - σ(-δ)) / (σ(δ) - σ(-δ))` of evenly spaced `t`, with the logistic function `σ` and their `δ = 4`.
+pub fn sigmoid_temperatures(n_transitions: usize) -> Vec<f64> {
+    const DELTA: f64 = 4.0;
+    let sigmoid = |x: f64| (1.0 + (-x).exp()).recip();
+    let (low, high) = (sigmoid(-DELTA), sigmoid(DELTA));
+    temperatures(n_transitions).into_iter().map(|t| (sigmoid(DELTA * (2.0 * t - 1.0)) - low) / (high - low)).collect()
+}

@@ -3,9 +3,13 @@
 use aais_distributions::Noise;
 use candle_core::{D, DType, Result, Tensor, bail};
 
-/// Step sizes: one for all latent coordinates, or one for each.
+/// Step sizes: one for all latent coordinates, one for each, or one for each coordinate of each row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepSize(Vec<f64>);
+pub struct StepSize {
+    values: Vec<f64>,
+    /// Of a batch, where rows have their own.
+    n_rows: Option<usize>,
+}
 
 impl StepSize {
     /// One for all coordinates.
@@ -24,21 +28,37 @@ impl StepSize {
         if values.is_empty() || values.iter().any(|value| !(value.is_finite() && *value > 0.0)) {
             bail!("step sizes must be positive numbers, got {values:?}");
         }
-        Ok(Self(values))
+        Ok(Self { values, n_rows: None })
     }
 
-    /// One value, or one a coordinate.
+    /// One for each coordinate of each row of a batch, `(B, d)`.
+    ///
+    /// # Errors
+    /// If there is none, one is not a positive number, or rows differ in length.
+    pub fn of_rows(rows: &[Vec<f64>]) -> Result<Self> {
+        let latent = rows.first().map_or(0, Vec::len);
+        if let Some(row) = rows.iter().find(|row| row.len() != latent) {
+            bail!("rows have {latent} and {} step sizes; expected one for each coordinate", row.len());
+        }
+        Ok(Self { n_rows: Some(rows.len()), ..Self::of_each(rows.concat())? })
+    }
+
+    /// One value, one a coordinate, or those of one row after another.
     pub fn values(&self) -> &[f64] {
-        &self.0
+        &self.values
     }
 
     /// `f(step size) * x` by coordinate, `(B, M, d)`.
     fn scale(&self, x: &Tensor, f: impl Fn(f64) -> f64) -> Result<Tensor> {
-        let first = self.0[0];
-        if self.0.iter().all(|value| *value == first) {
+        let first = self.values[0];
+        if self.values.iter().all(|value| *value == first) {
             return x * f(first);
         }
-        let factors = Tensor::new(self.0.iter().map(|value| f(*value)).collect::<Vec<_>>(), x.device())?;
+        let factors = Tensor::new(self.values.iter().map(|value| f(*value)).collect::<Vec<_>>(), x.device())?;
+        let factors = match self.n_rows {
+            None => factors,
+            Some(n_rows) => factors.reshape((n_rows, 1, self.values.len() / n_rows))?,
+        };
         x.broadcast_mul(&factors.to_dtype(x.dtype())?)
     }
 }

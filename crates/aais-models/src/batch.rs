@@ -1,6 +1,6 @@
 //! What a step sees of the data: rows, or groups of rows that share one latent vector.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{D, Result, Tensor, bail};
 
 use crate::error::{self, Error};
 
@@ -15,12 +15,14 @@ pub struct Batch {
     pub counts: Option<Tensor>,
     /// Rows of each group, `(B,)`, where the data are groups.
     pub sizes: Option<Vec<usize>>,
+    /// Library sizes that rows of counts were drawn with, `(B,)`, where these are not the sums of the rows.
+    pub drawn_library_sizes: Option<Tensor>,
 }
 
 impl Batch {
     /// Rows that stand for themselves.
     pub fn of_rows(observed: Tensor, rows: Vec<usize>) -> Self {
-        Self { observed, rows, counts: None, sizes: None }
+        Self { observed, rows, counts: None, sizes: None, drawn_library_sizes: None }
     }
 
     /// The mean over the rows or groups that the batch stands for: `(B,)` or `(B, M)` to a scalar.
@@ -34,7 +36,13 @@ impl Batch {
     }
 
     /// The rows or groups from `first` on, `length` of them.
-    pub(crate) fn narrow(&self, first: usize, length: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn narrow(&self, first: usize, length: usize) -> Result<Self> {
         let (start, n_rows) = match &self.sizes {
             None => (first, length),
             Some(sizes) => (sizes[..first].iter().sum(), sizes[first..first + length].iter().sum()),
@@ -44,7 +52,16 @@ impl Batch {
             rows: self.rows[first..first + length].to_vec(),
             counts: self.counts.as_ref().map(|counts| counts.narrow(0, first, length)).transpose()?,
             sizes: self.sizes.as_ref().map(|sizes| sizes[first..first + length].to_vec()),
+            drawn_library_sizes: self.drawn_library_sizes.as_ref().map(|of| of.narrow(0, first, length)).transpose()?,
         })
+    }
+
+    /// Total counts of the rows `(B,)`, or those that they were drawn with.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn library_sizes(&self) -> Result<Tensor> {
+        self.drawn_library_sizes.as_ref().map_or_else(|| self.observed.sum(D::Minus1), |sizes| Ok(sizes.clone()))
     }
 
     /// Rows of each group.
@@ -142,7 +159,7 @@ impl Groups {
                 Some(Tensor::from_vec(counts, groups.len(), device)?)
             }
         };
-        Ok(Batch { observed, rows: groups.to_vec(), counts, sizes: Some(sizes) })
+        Ok(Batch { counts, sizes: Some(sizes), ..Batch::of_rows(observed, groups.to_vec()) })
     }
 
     /// The groups with every row changed by `f`, which is told the group's number.

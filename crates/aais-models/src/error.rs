@@ -33,6 +33,14 @@ pub enum Error {
         /// Rows of the data set that were in the batch.
         rows: Vec<usize>,
     },
+    /// A row's log-likelihood cannot be estimated.
+    #[error("row {row} of the data: {problem}")]
+    Evaluation {
+        /// Its position in the data set.
+        row: usize,
+        /// What is wrong with its weights.
+        problem: String,
+    },
     /// A checkpoint cannot be used.
     #[error("the checkpoint {problem}; delete it to start this run anew")]
     Checkpoint {

@@ -6,6 +6,7 @@ mod architecture;
 mod batch;
 mod checkpoint;
 mod error;
+mod evaluation;
 mod layers;
 mod likelihood;
 pub mod methods;
@@ -24,6 +25,10 @@ pub use architecture::Architecture;
 pub use batch::{Batch, Groups, Observations};
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
+pub use evaluation::{
+    Amortized, AnnealedBounds, AnnealedImportance, ChainStart, Importance, MeanLogLikelihood, RowLogLikelihood,
+    Simulated,
+};
 pub use likelihood::{
     Bernoulli, Grouped, GroupedColumns, GroupedFamily, Likelihood, Logistic, NegativeBinomial, Normal, Poisson,
 };

@@ -5,6 +5,7 @@ use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::architecture::Architecture;
 use crate::batch::Batch;
+use crate::evaluation::Simulated;
 use crate::likelihood::Likelihood;
 use crate::network::{Network, decay_mask, initial_parameters};
 use crate::set_encoder::encode_sets;
@@ -170,6 +171,21 @@ impl LatentModel {
     pub fn generate(&self, n_rows: usize, noise: &mut Noise) -> Result<Tensor> {
         let z = StandardNormal.sample(n_rows, self.architecture.latent, noise, self.device())?;
         Ok(self.decoder().frozen().forward(&z)?.detach())
+    }
+
+    /// A draw of every row from the model itself: a latent point from the prior, and observations given it.
+    ///
+    /// Covariates of the rows stay, and library sizes of counts.
+    ///
+    /// # Errors
+    /// If the batch does not fit, or the likelihood draws no data.
+    pub fn simulate(&self, batch: &Batch, noise: &Noise) -> Result<Simulated> {
+        let mut of_latent = noise.fork("latent");
+        let z = StandardNormal.sample(batch.rows.len(), self.architecture.latent, &mut of_latent, self.device())?;
+        let signal = self.decoder().frozen().forward(&z)?.detach();
+        let parameters = self.likelihood_parameters.as_tensor().detach();
+        let batch = self.likelihood.simulate(&signal, batch, &parameters, &mut noise.fork("observed"))?;
+        Ok(Simulated { batch, z })
     }
 
     fn decoder(&self) -> Network {

@@ -1,5 +1,7 @@
 //! The model of single-cell variational inference (Lopez et al. 2018), as scvi-tools has it.
 
+mod joint;
+
 use aais_distributions::{DiagonalGaussian, Noise};
 use aais_kernels::{log_gamma, log_rising_factorial, softmax};
 use candle_core::{D, Device, Result, Tensor, Var};

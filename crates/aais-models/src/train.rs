@@ -266,7 +266,7 @@ impl<M: Model> Trainer<M> {
         };
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), device)?;
-        Ok(Batch { observed: data.index_select(&index, 0)?, rows, counts, sizes: None })
+        Ok(Batch { counts, ..Batch::of_rows(data.index_select(&index, 0)?, rows) })
     }
 }
 

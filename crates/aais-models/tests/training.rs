@@ -243,7 +243,7 @@ fn equal_rows_joined_have_the_mean_of_rows_apart() {
     let values = Tensor::new(&[1.0f32, 5.0, 3.0], &Device::Cpu).unwrap();
     let counts = Some(Tensor::new(&[3.0f32, 2.0, 1.0], &Device::Cpu).unwrap());
     let observed = Tensor::zeros((3, 1), DType::F32, &Device::Cpu).unwrap();
-    let batch = aais_models::Batch { observed, rows: vec![0, 1, 4], counts, sizes: None };
+    let batch = aais_models::Batch { counts, ..aais_models::Batch::of_rows(observed, vec![0, 1, 4]) };
     assert_eq!(batch.mean(&values).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
     let by_sample = Tensor::new(&[[0.0f32, 2.0], [5.0, 5.0], [2.0, 4.0]], &Device::Cpu).unwrap();
     assert_eq!(batch.mean(&by_sample).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);
@@ -273,4 +273,28 @@ fn equal_rows_joined_have_the_expected_loss_of_rows_apart() {
     let error = (apart_error + joined_error).sqrt();
     assert!((apart - joined).abs() < 4.0 * error, "{apart} {joined} +- {error}");
     assert!(error < 0.02 * apart.abs(), "the error {error} is too large to see anything");
+}
+
+/// A kept model is the last iterate or the average, bit for bit, and nothing of the optimizer or the method.
+#[test]
+fn a_model_comes_back_from_a_checkpoint_without_its_training() {
+    for (name, objective) in methods().into_iter().filter(|(name, _)| ["lmcvae", "aais"].contains(name)) {
+        let mut trainer = trainer(objective);
+        trainer.run_epoch().unwrap();
+        let kept = Checkpoint::from_bytes(&state(&trainer).without_training().to_bytes().unwrap()).unwrap();
+        let mut names: Vec<&str> = kept.vectors.keys().map(String::as_str).collect();
+        names.retain(|name| !name.starts_with("average."));
+        assert_eq!(names, ["decoder", "encoder", "slope"], "{name}");
+
+        let other = model("mix");
+        assert_ne!(other.parameters().unwrap(), trainer.model().parameters().unwrap());
+        kept.load_into(&other).unwrap();
+        assert_eq!(other.parameters().unwrap(), trainer.model().parameters().unwrap(), "{name}");
+        kept.load_average_into(&other).unwrap();
+        let average = trainer.with_average(|model| model.parameters().unwrap()).unwrap().unwrap();
+        assert_eq!(other.parameters().unwrap(), average, "{name}");
+
+        let wrong = kept.load_into(&model("exp")).unwrap_err().to_string();
+        assert!(wrong.contains("values of `encoder`"), "{wrong}");
+    }
 }

@@ -5,19 +5,23 @@ use std::collections::BTreeMap;
 use aais_metrics::{mean_radius_error, share_inside};
 use aais_models::LatentModel;
 use anyhow::Result;
+use ndarray::Array2;
 
-use super::{Observation, Prepared, Truth};
+use super::{Observation, Prepared, Truth, test_seed};
 use crate::cell::{Generated, Outcome};
 use crate::config::{CircleData, Evaluate};
 
 /// The training points.
 struct Circle {
     points: Vec<[f64; 2]>,
+    /// What to draw for points that training has not seen.
+    fresh: aais_datasets::Circle,
 }
 
 pub(super) fn prepare(settings: &CircleData) -> Result<Prepared> {
     let points = aais_datasets::circle(&settings.draw())?.points;
-    let truth = Circle { points: points.rows().into_iter().map(|row| [row[0], row[1]]).collect() };
+    let fresh = aais_datasets::Circle { seed: test_seed(&settings.seed), ..settings.draw() };
+    let truth = Circle { points: points.rows().into_iter().map(|row| [row[0], row[1]]).collect(), fresh };
     Ok(Prepared::of(points, Observation::Normal { variance: settings.noise_variance }, truth))
 }
 
@@ -29,6 +33,10 @@ impl Truth for Circle {
             ("inside".to_owned(), share_inside(&points, evaluate.inside.unwrap_or_default())?),
         ]);
         Ok(Outcome { metrics, generated: some_points(&points, evaluate.n_points.unwrap_or_default()) })
+    }
+
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        Ok(Some(aais_datasets::circle(&self.fresh)?.points))
     }
 
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aais_datasets::{SignalData, observe_counts, published_copula};
+use aais_datasets::{Counts, SignalData, observe_counts, published_copula};
 use aais_distributions::{Clayton, Noise, ShiftedGamma};
 use aais_metrics::{KendallDistribution, clayton_lambda, ks_statistic_one_sample, wasserstein_1};
 use aais_models::LatentModel;
 use anyhow::{Result, ensure};
 use ndarray::Array2;
 
-use super::{Observation, Prepared, Truth, bins, histogram};
+use super::{Observation, Prepared, Truth, bins, histogram, test_seed};
 use crate::cell::{Generated, Outcome};
 use crate::config::{Bins, CopulaData, CopulaDraw, Evaluate};
 
@@ -24,6 +24,8 @@ struct Copula {
     margin: ShiftedGamma,
     theta: f64,
     beta: Vec<f64>,
+    /// What to draw for data that training has not seen.
+    fresh: CopulaData,
 }
 
 /// Takes the authors' own draw where it is below the folder, else one of our own of the same law.
@@ -35,15 +37,13 @@ pub fn find(settings: &mut CopulaData, folder: Option<&Path>) {
 
 pub(super) fn prepare(settings: &CopulaData) -> Result<Prepared> {
     let [shape, scale, shift] = settings.margin;
-    let (copula, margin) = (Clayton::new(settings.theta)?, ShiftedGamma::new(shape, scale, shift)?);
+    let margin = ShiftedGamma::new(shape, scale, shift)?;
     let width = settings.dimension;
     let (data, source) = match &settings.file {
         Some(path) => (published_copula(path)?, "the authors' draw (copula.csv)".to_owned()),
         None => {
-            let mut noise = Noise::new(settings.counts.seed).fork("signal");
-            let signal = copula.sample(settings.n_rows, width, &mut noise).mapv(|u| margin.quantile(u));
             let source = format!("a draw of our own from the same law (seed {})", settings.counts.seed);
-            (observe_counts(signal, &settings.counts)?, source)
+            (own_draw(settings)?, source)
         }
     };
     let SignalData { observed, signal } = data;
@@ -55,9 +55,21 @@ pub(super) fn prepare(settings: &CopulaData) -> Result<Prepared> {
         beta.len() + width + 1
     );
     let observation = Observation::Poisson { n_fixed: beta.len() };
-    let mut prepared = Prepared::of(observed, observation, Copula { signal, margin, theta: settings.theta, beta });
+    let counts = Counts { seed: test_seed(&settings.counts.seed), ..settings.counts.clone() };
+    let fresh = CopulaData { counts, ..settings.clone() };
+    let mut prepared =
+        Prepared::of(observed, observation, Copula { signal, margin, theta: settings.theta, beta, fresh });
     prepared.source = Some(source);
     Ok(prepared)
+}
+
+/// Data of the settings' law by the settings' seed.
+fn own_draw(settings: &CopulaData) -> Result<SignalData> {
+    let [shape, scale, shift] = settings.margin;
+    let (copula, margin) = (Clayton::new(settings.theta)?, ShiftedGamma::new(shape, scale, shift)?);
+    let mut noise = Noise::new(settings.counts.seed).fork("signal");
+    let signal = copula.sample(settings.n_rows, settings.dimension, &mut noise).mapv(|u| margin.quantile(u));
+    Ok(observe_counts(signal, &settings.counts)?)
 }
 
 impl Truth for Copula {
@@ -83,6 +95,10 @@ impl Truth for Copula {
         let squares = beta.iter().zip(&self.beta).map(|(found, truth)| (f64::from(*found) - truth).powi(2));
         metrics.insert("beta_error".to_owned(), squares.sum::<f64>().sqrt());
         Ok(Outcome { metrics, generated: histogram(&columns[0], bins(evaluate)?) })
+    }
+
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        Ok(Some(own_draw(&self.fresh)?.observed))
     }
 
     /// The counts that the margin's law expects, so that they do not depend on the draw at hand.
@@ -149,7 +165,8 @@ mod tests {
             Clayton::new(2.0).unwrap().sample(10_000, 5, &mut Noise::new(seed)).mapv(|u| margin.quantile(u))
         };
         let margin = ShiftedGamma::new(2.0, 1.0, -2.0).unwrap();
-        let copula = Copula { signal: truth(1), margin, theta: 2.0, beta: settings.counts.beta };
+        let copula =
+            Copula { signal: truth(1), margin, theta: 2.0, beta: settings.counts.beta.clone(), fresh: settings };
         let generated: Vec<Vec<f64>> = truth(2).rows().into_iter().map(|row| row.to_vec()).collect();
         let outcome = copula.judge(&generated, &model, &evaluate).unwrap();
         // KS of 10,000 draws has mean .0087; the mean of five dependent ones stays below .0195, one draw's 1 in 1,000.
@@ -165,7 +182,13 @@ mod tests {
     fn a_plain_correlated_normal_is_further_away() {
         let (settings, evaluate) = settings();
         let margin = ShiftedGamma::new(2.0, 1.0, -2.0).unwrap();
-        let copula = Copula { signal: Array2::zeros((10, 5)), margin, theta: 2.0, beta: settings.counts.beta };
+        let copula = Copula {
+            signal: Array2::zeros((10, 5)),
+            margin,
+            theta: 2.0,
+            beta: settings.counts.beta.clone(),
+            fresh: settings,
+        };
         let normals = Noise::new(3).standard_normal(&[10_000, 3], &Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
         // Correlation .7, whose tau is that of theta 2.
         let pairs = normals.iter().map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>());

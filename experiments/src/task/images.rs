@@ -205,6 +205,10 @@ impl Truth for Unseen {
         Ok(None)
     }
 
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        Ok(Some(self.pixels.mapv(f64::from)))
+    }
+
     fn unseen(&self) -> Option<&Unseen> {
         Some(self)
     }

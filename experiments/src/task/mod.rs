@@ -53,6 +53,11 @@ trait Truth: Send + Sync {
     /// The truth, summarized like a generated sample; none where it is not known.
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>>;
 
+    /// Rows of the same law that training has not seen, `(N, D)` as the model sees them; none where there are no such.
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
+
     /// Answers of yes and no, where the data are such.
     fn answers(&self) -> Option<&Answers> {
         None
@@ -166,6 +171,14 @@ impl Prepared {
         Ok(Batch::of_rows(self.tensor(device)?, (0..self.observed.nrows()).collect()))
     }
 
+    /// Rows of the same law that training has not seen, `(N, D)` as the model sees them.
+    ///
+    /// # Errors
+    /// If there are no such, or they cannot be drawn.
+    pub fn test_rows(&self) -> Result<Array2<f64>> {
+        self.truth.test_rows()?.context("there is no test data here; choose `--data train` or `--data simulated`")
+    }
+
     /// The data as they are, `(N, D)`.
     pub fn counts(&self) -> &Array2<f64> {
         &self.observed
@@ -209,6 +222,12 @@ pub fn reference(config: &Config) -> Result<Option<Generated>> {
     }
 }
 
+/// The seed of fresh draws, where one is needed beside that of the training data.
+fn test_seed<T: From<u16> + PartialEq>(training: &T) -> T {
+    let [first, second] = [1042, 1043].map(T::from);
+    if *training == first { second } else { first }
+}
+
 fn bins(evaluate: &Evaluate) -> Result<Bins> {
     evaluate.histogram.context("a signal needs `evaluate.histogram`")
 }
@@ -242,6 +261,30 @@ mod tests {
             let Observation::Normal { variance } = prepared.observation else { panic!("{target} is not normal") };
             assert!((0.5 / variance - half_precision).abs() < 1e-6, "{target}");
         }
+    }
+
+    /// As many rows, none of them in the training data, of the same mean and spread.
+    #[test]
+    fn test_rows_are_other_rows_of_the_same_law() {
+        for target in ["table2", "table3", "table4", "figure1"] {
+            let mut config = Config::of(target).unwrap();
+            find_data(&mut config, None);
+            let prepared = Prepared::new(&config).unwrap();
+            let (train, test) = (prepared.counts(), prepared.test_rows().unwrap());
+            assert_eq!(test.dim(), train.dim(), "{target}");
+            assert!(test.column(0).iter().all(|x| train.column(0).iter().all(|y| x != y)), "{target}");
+            // The counts have so heavy a tail that a few of them make up their spread.
+            let [test, train] = [&test, train].map(|rows| rows.mapv(f64::asinh));
+            for (test, train) in test.columns().into_iter().zip(train.columns()) {
+                let n = f64::from(u32::try_from(train.len()).unwrap());
+                let error = train.std(1.0) * (2.0 / n).sqrt();
+                let means = [test.mean().unwrap(), train.mean().unwrap()];
+                assert!((means[0] - means[1]).abs() < 4.0 * error, "{target}: {means:?}");
+                assert!((test.std(1.0) / train.std(1.0) - 1.0).abs() < 0.05, "{target}");
+            }
+        }
+        let message = Prepared::new(&Config::of("table7").unwrap()).unwrap().test_rows().unwrap_err().to_string();
+        assert!(message.contains("--data train"), "{message}");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use aais_datasets::{Component, Exponential, Mixture, SignalData, standardize};
+use aais_datasets::{Component, Exponential, Mixture, SignalData, Stream, standardize};
 use aais_metrics::{ks_statistic_one_sample, lower_edge, negative_share, wasserstein_1};
 use aais_models::LatentModel;
 use anyhow::Result;
+use ndarray::Array2;
 use statrs::distribution::{ContinuousCDF, Exp, Normal};
 
-use super::{Observation, Prepared, Truth, bins, histogram};
+use super::{Observation, Prepared, Truth, bins, histogram, test_seed};
 use crate::cell::{Generated, Outcome};
 use crate::config::Evaluate;
 
@@ -18,6 +19,13 @@ struct Signal {
     law: Law,
     mean: f64,
     sd: f64,
+    fresh: Fresh,
+}
+
+/// What to draw for data of the same law that training has not seen.
+enum Fresh {
+    Exponential(Exponential),
+    Mixture(Mixture),
 }
 
 /// The true law of a signal.
@@ -45,17 +53,23 @@ impl Law {
 
 pub(super) fn exponential(settings: &Exponential) -> Result<Prepared> {
     let law = Law::Exponential(Exp::new(1.0 / settings.mean)?);
-    prepare(&aais_datasets::exponential(settings)?, law, settings.noise_std)
+    let fresh = Fresh::Exponential(Exponential { seed: test_seed(&settings.seed), ..*settings });
+    prepare(&aais_datasets::exponential(settings)?, law, settings.noise_std, fresh)
 }
 
 pub(super) fn mixture(settings: &Mixture) -> Result<Prepared> {
-    prepare(&aais_datasets::mixture(settings)?, Law::mixture(&settings.components)?, settings.noise_std)
+    let seed = match &settings.stream {
+        Stream::Seed(seed) => test_seed(seed),
+        Stream::After(before) => test_seed(&before.seed),
+    };
+    let fresh = Fresh::Mixture(Mixture { stream: Stream::Seed(seed), ..settings.clone() });
+    prepare(&aais_datasets::mixture(settings)?, Law::mixture(&settings.components)?, settings.noise_std, fresh)
 }
 
-fn prepare(data: &SignalData, law: Law, noise_std: f64) -> Result<Prepared> {
+fn prepare(data: &SignalData, law: Law, noise_std: f64, fresh: Fresh) -> Result<Prepared> {
     let standardized = standardize(&data.observed)?;
     let (mean, sd) = (standardized.mean, standardized.sd);
-    let truth = Signal { values: data.signal.iter().copied().collect(), law, mean, sd };
+    let truth = Signal { values: data.signal.iter().copied().collect(), law, mean, sd, fresh };
     let variance = (noise_std / sd).powi(2);
     Ok(Prepared::of(standardized.values, Observation::Normal { variance }, truth))
 }
@@ -70,6 +84,15 @@ impl Truth for Signal {
             ("edge".to_owned(), lower_edge(&sample)?),
         ]);
         Ok(Outcome { metrics, generated: histogram(&sample, bins(evaluate)?) })
+    }
+
+    /// In the units of the training data.
+    fn test_rows(&self) -> Result<Option<Array2<f64>>> {
+        let data = match &self.fresh {
+            Fresh::Exponential(settings) => aais_datasets::exponential(settings)?,
+            Fresh::Mixture(settings) => aais_datasets::mixture(settings)?,
+        };
+        Ok(Some(data.observed.mapv(|x| (x - self.mean) / self.sd)))
     }
 
     fn reference(&self, evaluate: &Evaluate) -> Result<Option<Generated>> {

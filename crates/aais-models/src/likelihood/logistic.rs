@@ -1,9 +1,10 @@
 //! Yes or no, whose log odds are a combination of the signal's coordinates.
 
+use aais_distributions::Noise;
 use aais_kernels::{bernoulli_log_likelihood, bernoulli_score, linear_predictor, scaled_covariates};
 use candle_core::{Result, Tensor, bail};
 
-use super::Likelihood;
+use super::{Likelihood, bernoulli, doubles, with_outcomes};
 use crate::batch::Batch;
 
 /// `y ~ Bernoulli(sigmoid(w u))`: a row of the data is `(w, y)`, as many covariates as the signal has coordinates, and 0 or 1.
@@ -34,5 +35,10 @@ impl Likelihood for Logistic {
     fn score(&self, signal: &Tensor, batch: &Batch, _: &Tensor) -> Result<Tensor> {
         let [log_odds, outcomes, covariates] = log_odds(signal, batch)?;
         scaled_covariates(&bernoulli_score(&log_odds, &outcomes)?.squeeze(2)?, &covariates)
+    }
+
+    fn simulate(&self, signal: &Tensor, batch: &Batch, _: &Tensor, noise: &mut Noise) -> Result<Batch> {
+        let [log_odds, ..] = log_odds(&signal.unsqueeze(1)?, batch)?;
+        with_outcomes(batch, bernoulli::draw(&doubles(&log_odds)?, noise))
     }
 }

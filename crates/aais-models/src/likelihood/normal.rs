@@ -1,5 +1,6 @@
 //! Signals seen through Gaussian noise.
 
+use aais_distributions::Noise;
 use candle_core::{Result, Tensor};
 
 use super::Likelihood;
@@ -25,5 +26,10 @@ impl Likelihood for Normal {
 
     fn score(&self, signal: &Tensor, batch: &Batch, _: &Tensor) -> Result<Tensor> {
         aais_kernels::gaussian_score(signal, &batch.observed, &self.log_variance(signal, batch)?)
+    }
+
+    fn simulate(&self, signal: &Tensor, batch: &Batch, _: &Tensor, noise: &mut Noise) -> Result<Batch> {
+        let noise = (noise.standard_normal(signal.dims(), signal.device())? * self.variance.sqrt())?;
+        Ok(Batch { observed: (signal + noise)?, ..batch.clone() })
     }
 }

@@ -3,9 +3,10 @@
 use aais_distributions::Noise;
 use aais_kernels::{linear_predictor, poisson_log_likelihood, poisson_score, scaled_covariates};
 use candle_core::{Result, Tensor, bail};
+use rand_distr::Distribution;
 use statrs::function::factorial::ln_factorial;
 
-use super::Likelihood;
+use super::{Likelihood, doubles, with_outcomes};
 use crate::batch::Batch;
 
 /// `y ~ Poisson(exp(x β + w u))`. Paper, Eq. 24 and 25.
@@ -65,6 +66,21 @@ impl Likelihood for Poisson {
         let log_rate = linear_predictor(signal, &offset, &random)?;
         scaled_covariates(&poisson_score(&log_rate, &counts, LOG_RATE_BOUND)?, &random)
     }
+
+    fn simulate(&self, signal: &Tensor, batch: &Batch, parameters: &Tensor, noise: &mut Noise) -> Result<Batch> {
+        let signal = signal.unsqueeze(1)?;
+        let Rows { random, offset, .. } = self.rows(signal.dim(2)?, batch, parameters)?;
+        let bound = f64::from(LOG_RATE_BOUND);
+        let mut draw = |log_rate: &f64| poisson(log_rate.clamp(-bound, bound).exp(), noise);
+        let counts = doubles(&linear_predictor(&signal, &offset, &random)?)?.iter().map(&mut draw).collect();
+        with_outcomes(batch, counts)
+    }
+}
+
+/// A count of this rate; zero where the rate is too small to be one.
+#[expect(clippy::cast_possible_truncation, reason = "counts that single precision holds")]
+pub(super) fn poisson(rate: f64, noise: &mut Noise) -> f32 {
+    rand_distr::Poisson::new(rate).map_or(0.0, |law| law.sample(noise) as f32)
 }
 
 /// `log y!` of each count, from a table up to 170.

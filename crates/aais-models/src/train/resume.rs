@@ -16,6 +16,44 @@ const METHOD: &str = "method.";
 /// Front of the names that belong to what the model does not train.
 const BUFFER: &str = "buffer.";
 
+/// Front of the names of exponential averages.
+const AVERAGE: &str = "average.";
+
+impl Checkpoint {
+    /// Only the model: parameters, their averages where they are kept, and what follows training without a gradient.
+    #[must_use]
+    pub fn without_training(mut self) -> Self {
+        self.vectors.retain(|name, _| !name.starts_with("adam.") && !name.starts_with(METHOD));
+        Self { adam_step: 0, ..self }
+    }
+
+    /// Puts the parameters of the last iterate into a model of the same widths.
+    ///
+    /// # Errors
+    /// If it is of another model, which is then unchanged.
+    pub fn load_into<M: Model>(&self, model: &M) -> Result<()> {
+        self.load("", model)
+    }
+
+    /// As [`load_into`](Self::load_into), the averaged parameters.
+    ///
+    /// # Errors
+    /// If it is of another model or keeps no average.
+    pub fn load_average_into<M: Model>(&self, model: &M) -> Result<()> {
+        self.load(AVERAGE, model)
+    }
+
+    fn load<M: Model>(&self, prefix: &str, model: &M) -> Result<()> {
+        let vectors = |prefix: &str, of: &[(&str, &Var)]| -> Result<Vec<Vec<f32>>> {
+            of.iter().map(|(name, var)| self.vector(&format!("{prefix}{name}"), var.elem_count())).collect()
+        };
+        let (variables, buffers) = (model.variables(), model.buffers());
+        let (values, of_buffers) = (vectors(prefix, &variables)?, vectors(BUFFER, &buffers)?);
+        set_values(&variables, &values)?;
+        set_values(&buffers, &of_buffers)
+    }
+}
+
 impl<M: Model> Trainer<M> {
     /// Everything that the rest of the training depends on; `fingerprint` and `note` are the caller's.
     ///
@@ -29,7 +67,7 @@ impl<M: Model> Trainer<M> {
             vectors.insert(format!("adam.first.{name}"), self.adam.first[index].clone());
             vectors.insert(format!("adam.second.{name}"), self.adam.second[index].clone());
             if let Some(average) = &self.average {
-                vectors.insert(format!("average.{name}"), average[index].clone());
+                vectors.insert(format!("{AVERAGE}{name}"), average[index].clone());
             }
         }
         let buffers = self.model.buffers();
@@ -59,7 +97,7 @@ impl<M: Model> Trainer<M> {
         };
         let values = vectors("", &variables)?;
         let (first, second) = (vectors("adam.first.", &variables)?, vectors("adam.second.", &variables)?);
-        let average = if self.average.is_some() { Some(vectors("average.", &variables)?) } else { None };
+        let average = if self.average.is_some() { Some(vectors(AVERAGE, &variables)?) } else { None };
         let buffer_values = vectors(BUFFER, &buffers)?;
 
         let of_method =
