@@ -13,7 +13,7 @@ use crate::workspace::path_from_here;
 /// Runs what is missing of the simulations and data sets, and writes their report.
 #[derive(Args)]
 pub struct Laws {
-    /// Simulations of each of the six settings [default: 50]
+    /// Simulations of each of the six settings [default: 100]
     #[arg(long, value_name = "N")]
     simulations: Option<u64>,
 

@@ -27,3 +27,4 @@ pub use law::Law;
 pub use marginal::LogMarginal;
 pub use neural_glmm::{NeuralGlmm, Progress, neural_glmm};
 pub use settings::{Method, Settings};
+pub use std_errors::FixedCovariance;

@@ -5,6 +5,7 @@ use aais_glmm::{Approximation, Design, Family, Fit, fit};
 use aais_models::{Groups, LatentModel};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::adaptation::adapted;
 use crate::error::{Error, Result, require};
@@ -18,7 +19,7 @@ use crate::posterior::{Draws, each_posterior};
 use crate::scaled_rows::{Scales, fit_dispersion, grouped_family};
 use crate::settings::Settings;
 use crate::start::start;
-use crate::std_errors::{RowDerivatives, Scores};
+use crate::std_errors::{FixedCovariance, RowDerivatives, Scores};
 use crate::training::train;
 
 /// Groups that a law can be learned from.
@@ -42,9 +43,9 @@ pub struct NeuralGlmm {
     pub fixed_names: Vec<String>,
     /// Fixed effects, `(p,)`; each has in it the mean of a random effect of the same covariate.
     pub fixed: Vec<f64>,
-    /// Their covariance, `(p, p)`: the sandwich of efficient scores by group, dispersion held; `None` where the
-    /// efficient scores are collinear.
-    pub fixed_covariance: Option<Array2<f64>>,
+    /// How far they are known: the jackknife over groups of efficient scores, dispersion held; `None` where these are
+    /// collinear or one group alone tells a coefficient.
+    pub fixed_covariance: Option<FixedCovariance>,
     /// Residual standard deviation, size or shape, where the family has one.
     pub dispersion: Option<f64>,
     /// The law of the random effects.
@@ -297,7 +298,19 @@ fn some(draws: &Draws) -> Draws {
 impl NeuralGlmm {
     /// Standard errors of the fixed effects, `(p,)`.
     pub fn std_errors(&self) -> Option<Vec<f64>> {
-        self.fixed_covariance.as_ref().map(|covariance| covariance.diag().iter().map(|v| v.sqrt()).collect())
+        self.fixed_covariance.as_ref().map(|found| found.matrix.diag().iter().map(|v| v.sqrt()).collect())
+    }
+
+    /// Intervals that hold the true fixed effects with a probability such as 0.95, `(p,)` of lower and upper ends, by
+    /// Student's t with the degrees of freedom of each variance.
+    pub fn intervals(&self, probability: f64) -> Option<Vec<[f64; 2]>> {
+        let degrees = &self.fixed_covariance.as_ref()?.degrees_of_freedom;
+        let errors = self.std_errors()?;
+        let interval = |((estimate, error), degrees): ((&f64, f64), &f64)| {
+            let half = StudentsT::new(0.0, 1.0, *degrees).ok()?.inverse_cdf(0.5 + probability / 2.0) * error;
+            Some([estimate - half, estimate + half])
+        };
+        self.fixed.iter().zip(errors).zip(degrees).map(interval).collect()
     }
 
     /// `log p(y_g)` of the groups of any design with the same columns, in the order of its levels.

@@ -4,8 +4,10 @@
 //! effect moves by tilting with `h = [V⁻¹ (b − E b)]_k`, which moves that mean by `t` and no other; any other fixed effect
 //! by itself. Tilts that leave the means, here Hermite polynomials of `z` less their regression on `b`, are what the law
 //! could take on itself of such a move. What is left of the scores after projection on theirs is the efficient score
-//! (van der Vaart 1998, chapter 25), and the sandwich of its curvature and its outer products, group by group, is the
-//! covariance, dispersion held.
+//! (van der Vaart 1998, chapter 25), and the jackknife over groups, each left out by one Newton step along the least
+//! favourable direction, gives the covariance, dispersion held: a sandwich whose every group's score is set against the
+//! curvature of the others (CR3; Bell and McCaffrey 2002). Where some groups tell much, such a variance scatters itself:
+//! intervals take quantiles of t with the degrees of freedom that Satterthwaite's rule gives it.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
@@ -35,8 +37,8 @@ pub(crate) struct Scores {
     regression: Array2<f64>,
     /// One row a group, `(G, p + tilts)`.
     scores: Vec<Array1<f64>>,
-    /// `(p + tilts, p + tilts)`.
-    curvature: Array2<f64>,
+    /// One matrix a group, `(p + tilts, p + tilts)`.
+    curvatures: Vec<Array2<f64>>,
 }
 
 /// A group's rows: derivatives of `ℓ` in the linear predictor at each draw, times the weights, `(rows, M)` each.
@@ -66,13 +68,17 @@ impl Scores {
                 product.scaled_add(h / n, &b);
             }
         }
-        let n_tilts = effects.ncols() + degrees.len();
-        let (regression, curvature) = (products.dot(&precision), Array2::zeros((p + n_tilts, p + n_tilts)));
-        Self { holds, degrees, mean, precision, regression, scores: Vec::new(), curvature }
+        let regression = products.dot(&precision);
+        Self { holds, degrees, mean, precision, regression, scores: Vec::new(), curvatures: Vec::new() }
     }
 
     fn n_fixed(&self) -> usize {
         self.holds.len()
+    }
+
+    /// Fixed effects and tilts.
+    fn n_columns(&self) -> usize {
+        self.n_fixed() + self.mean.len() + self.degrees.len()
     }
 
     /// Tilts at a draw: toward each effect, then those that leave the means, `(tilts,)`.
@@ -93,7 +99,7 @@ impl Scores {
         effects: &Array2<f64>,
         at: &RowDerivatives,
     ) {
-        let (p, n) = (self.n_fixed(), self.curvature.nrows());
+        let (p, n) = (self.n_fixed(), self.n_columns());
         let mut x = rows_of(&design.fixed, rows).to_owned();
         for (column, holds) in self.holds.iter().enumerate() {
             if holds.is_some() {
@@ -113,13 +119,14 @@ impl Scores {
             second.scaled_add(*weight, &outer(&score));
             first.scaled_add(*weight, &score);
         }
-        self.curvature += &(own - second + outer(&first));
+        self.curvatures.push(own - second + outer(&first));
         self.scores.push(first);
     }
 
-    /// The covariance of the fixed effects, `(p, p)`; `None` where the efficient scores are collinear.
-    pub fn fixed_covariance(&self) -> Option<Array2<f64>> {
-        let (p, n) = (self.n_fixed(), self.curvature.nrows());
+    /// The covariance of the fixed effects, `(p, p)`; `None` where the efficient scores are collinear, or one group alone
+    /// tells a coefficient.
+    pub fn fixed_covariance(&self) -> Option<FixedCovariance> {
+        let (p, n) = (self.n_fixed(), self.n_columns());
         let q = self.mean.len();
         let views: Vec<_> = self.scores.iter().map(|score| score.view()).collect();
         let scores = ndarray::stack(Axis(0), &views).ok()?;
@@ -133,24 +140,70 @@ impl Scores {
         let pick = |matrix: &Array2<f64>, rows: &[usize], columns: &[usize]| {
             matrix.select(Axis(0), rows).select(Axis(1), columns)
         };
-        let mut of_others = pick(&products, &others, &others);
-        ridge(&mut of_others);
-        let taken = solve(&cholesky(&of_others)?, &pick(&products, &others, &of_fixed));
         // The least favourable direction: fixed effects up by one, the law tilted by what takes it on.
-        let mut direction = Array2::<f64>::zeros((n, p));
-        of_fixed.iter().enumerate().for_each(|(k, &row)| direction[(row, k)] = 1.0);
-        for (row, taken) in others.iter().zip(taken.rows()) {
-            direction.row_mut(*row).assign(&-&taken);
-        }
-        let meat = direction.t().dot(&products).dot(&direction);
-        let bread = direction.t().dot(&self.curvature).dot(&direction);
-        let bread = (&bread + &bread.t()) * 0.5;
-        // Not at a maximum in some direction: the outer products estimate the same curvature.
-        let root = cholesky(&bread).or_else(|| cholesky(&meat))?;
-        let half = solve(&root, &meat);
-        let n_groups = self.scores.len() as f64;
-        Some(solve(&root, &half.t().to_owned()) * (n_groups / (n_groups - 1.0)))
+        let direction = |information: &Array2<f64>| -> Option<Array2<f64>> {
+            let mut of_others = pick(information, &others, &others);
+            ridge(&mut of_others);
+            let taken = solve(&cholesky(&of_others)?, &pick(information, &others, &of_fixed));
+            let mut direction = Array2::<f64>::zeros((n, p));
+            of_fixed.iter().enumerate().for_each(|(k, &row)| direction[(row, k)] = 1.0);
+            for (row, taken) in others.iter().zip(taken.rows()) {
+                direction.row_mut(*row).assign(&-&taken);
+            }
+            Some(direction)
+        };
+        let along = |direction: &Array2<f64>, matrix: &Array2<f64>| {
+            let bread = direction.t().dot(matrix).dot(direction);
+            (&bread + &bread.t()) * 0.5
+        };
+        let by_curvature = |direction: &Array2<f64>| {
+            let curvatures: Vec<_> = self.curvatures.iter().map(|matrix| along(direction, matrix)).collect();
+            jackknife(&scores.dot(direction), &curvatures)
+        };
+        // Outer products of scores estimate the same information. As a projection they would fit the scores' noise, most
+        // where few groups tell most, and leave errors too small; they stand in where there is no maximum in some direction.
+        let curvature = self.curvatures.iter().fold(Array2::<f64>::zeros((n, n)), |sum, matrix| sum + matrix);
+        direction(&curvature).and_then(|direction| by_curvature(&direction)).or_else(|| {
+            let direction = direction(&products)?;
+            by_curvature(&direction).or_else(|| {
+                let efficient = scores.dot(&direction);
+                let products: Vec<_> = efficient.rows().into_iter().map(|row| outer(&row.to_owned())).collect();
+                jackknife(&efficient, &products)
+            })
+        })
     }
+}
+
+/// How far the fixed effects are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedCovariance {
+    /// Their covariance, `(p, p)`.
+    pub matrix: Array2<f64>,
+    /// Degrees of freedom of each one's variance, `(p,)`: as many groups as would tell as much if all told the same.
+    pub degrees_of_freedom: Vec<f64>,
+}
+
+/// The covariance `(G − 1) / G Σ_g d_g d_gᵀ`, where `d_g = (Σ_{h ≠ g} C_h)⁻¹ s_g` is how far leaving out a group moves the
+/// maximum. Were the `d_g` normal with variances `v_g = [C⁻¹ C_g C⁻¹]`, it would have `(Σ v_g)² / Σ v_g²` degrees of freedom.
+///
+/// `scores` are `(G, p)`, a curvature is `(p, p)`. `None` where some group's departure leaves no curvature in a direction.
+fn jackknife(scores: &Array2<f64>, curvatures: &[Array2<f64>]) -> Option<FixedCovariance> {
+    let (n_groups, p) = scores.dim();
+    let all = curvatures.iter().fold(Array2::<f64>::zeros((p, p)), |sum, curvature| sum + curvature);
+    let inverse = solve(&cholesky(&all)?, &Array2::eye(p));
+    let mut matrix = Array2::<f64>::zeros((p, p));
+    let (mut sums, mut squares) = (vec![0.0; p], vec![0.0; p]);
+    for (score, curvature) in scores.rows().into_iter().zip(curvatures) {
+        let root = cholesky(&(&all - curvature))?;
+        let moved = solve(&root, &score.insert_axis(Axis(1)).to_owned());
+        matrix += &moved.dot(&moved.t());
+        for (k, variance) in inverse.dot(curvature).dot(&inverse).diag().iter().enumerate() {
+            sums[k] += variance.max(0.0); // A group may have a curvature below zero.
+            squares[k] += variance.max(0.0).powi(2);
+        }
+    }
+    let degrees_of_freedom = sums.iter().zip(&squares).map(|(sum, squares)| sum * sum / squares).collect();
+    Some(FixedCovariance { matrix: matrix * ((n_groups as f64 - 1.0) / n_groups as f64), degrees_of_freedom })
 }
 
 /// `v vᵀ`.
@@ -199,8 +252,43 @@ fn hermite(z: f64, highest: usize) -> Vec<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use ndarray::array;
+
     use super::*;
+
+    #[test]
+    fn the_jackknife_of_a_regression_is_that_of_fits_without_each_group() {
+        // Least squares of y on x, where one Newton step is exact: s_g = x_g (y_g − b x_g), C_g = x_g².
+        let (x, y) = ([1.0, 2.0, -1.5, 0.3, 4.0], [1.2, 1.7, -2.1, 0.9, 3.1]);
+        let sum =
+            |of: &dyn Fn(usize) -> f64, but: Option<usize>| (0..5).filter(|g| Some(*g) != but).map(of).sum::<f64>();
+        let fit = |but: Option<usize>| sum(&|g| x[g] * y[g], but) / sum(&|g| x[g] * x[g], but);
+        let b = fit(None);
+        let expected = 0.8 * (0..5).map(|g| (fit(Some(g)) - b).powi(2)).sum::<f64>();
+        let scores = Array2::from_shape_fn((5, 1), |(g, _)| x[g] * (y[g] - b * x[g]));
+        let curvatures: Vec<_> = x.iter().map(|x| array![[x * x]]).collect();
+        let found = jackknife(&scores, &curvatures).unwrap().matrix[(0, 0)];
+        assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+    }
+
+    #[test]
+    fn degrees_of_freedom_count_the_groups_that_tell() {
+        // One coefficient is told alike by all four groups, the other mostly by two: (2.2)² / 2.02.
+        let scores = Array2::from_shape_fn((4, 2), |(g, k)| if (g + k) % 2 == 0 { 1.0 } else { -1.0 });
+        let curvatures = [1.0, 1.0, 0.1, 0.1].map(|second| array![[3.0, 0.0], [0.0, second]]);
+        let found = jackknife(&scores, &curvatures).unwrap().degrees_of_freedom;
+        assert!((found[0] - 4.0).abs() < 1e-12 && (found[1] - 4.84 / 2.02).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn a_group_that_alone_tells_a_coefficient_has_no_jackknife() {
+        let scores = array![[0.5, 0.0], [-0.5, 0.2], [0.1, -0.1]];
+        let curvatures =
+            [array![[1.0, 0.0], [0.0, 3.0]], array![[1.0, 0.0], [0.0, 0.0]], array![[1.0, 0.0], [0.0, 0.0]]];
+        assert!(jackknife(&scores, &curvatures).is_none());
+    }
 
     #[test]
     fn hermite_polynomials_are_the_known_ones() {

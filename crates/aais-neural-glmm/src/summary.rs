@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use statrs::function::erf::erfc;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::held_out::HeldOut;
 use crate::neural_glmm::NeuralGlmm;
@@ -40,18 +40,22 @@ fn probability(value: f64) -> String {
 
 impl NeuralGlmm {
     fn fixed_table(&self) -> String {
-        let mut rows = vec![heads(["", "estimate", "std. error", "z value", "P(> |z|)", "normal law"])];
+        let mut rows = vec![heads(["", "estimate", "std. error", "df", "t value", "P(> |t|)", "normal law"])];
         let errors = self.std_errors();
+        let degrees = self.fixed_covariance.as_ref().map(|found| &found.degrees_of_freedom);
         for (k, name) in self.fixed_names.iter().enumerate() {
             let error = errors.as_ref().map(|errors| errors[k]);
             let ratio = error.map(|error| self.fixed[k] / error);
+            let law = degrees.and_then(|degrees| StudentsT::new(0.0, 1.0, degrees[k]).ok());
+            let both_tails = law.zip(ratio).map(|(law, ratio)| 2.0 * law.sf(ratio.abs()));
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
             rows.push(vec![
                 name.clone(),
                 format!("{:.5}", self.fixed[k]),
                 or_dash(error.map(|error| format!("{error:.5}"))),
+                or_dash(degrees.map(|degrees| format!("{:.1}", degrees[k]))),
                 or_dash(ratio.map(|ratio| format!("{ratio:.3}"))),
-                or_dash(ratio.map(|ratio| probability(erfc(ratio.abs() / std::f64::consts::SQRT_2)))),
+                or_dash(both_tails.map(probability)),
                 format!("{:.5}", self.normal.fixed[k]),
             ]);
         }
@@ -94,7 +98,7 @@ impl NeuralGlmm {
             }
         }
         if self.fixed_covariance.is_none() {
-            notes.push("no standard errors: the efficient scores of the fixed effects are collinear".into());
+            notes.push("no standard errors: the efficient scores of the fixed effects are collinear, or one group alone tells one".into());
         }
         notes.extend(self.held_out.as_ref().map(HeldOut::verdict));
         notes

@@ -76,9 +76,10 @@ fn intervals_hold_the_truth_about_as_often_as_they_say() {
     let mut held = [0; 2];
     for seed in 100..112 {
         let model = neural_glmm(&answers(80, 10, seed, two_points), LOGIT, &settings, &mut |_| ()).unwrap();
-        let errors = model.std_errors().unwrap();
-        for (k, truth) in [0.3, 0.5].into_iter().enumerate() {
-            held[k] += usize::from((model.fixed[k] - truth).abs() < 1.96 * errors[k]);
+        for (held, ([low, high], truth)) in
+            held.iter_mut().zip(model.intervals(0.95).unwrap().into_iter().zip([0.3, 0.5]))
+        {
+            *held += usize::from((low..high).contains(&truth));
         }
     }
     // Nine or more of twelve in 99.8 % of such counts; `cargo xtask laws` has fifty.

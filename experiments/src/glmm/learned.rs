@@ -86,10 +86,13 @@ impl Learned {
     /// Documented in `docs/glmm.md`.
     pub fn json(&self) -> Value {
         let model = &self.model;
-        let errors = model.std_errors();
+        let (errors, intervals) = (model.std_errors(), model.intervals(0.95));
         let fixed = |(k, name): (usize, &String)| {
             let se = errors.as_ref().map(|errors| errors[k]);
-            (name.clone(), json!({ "estimate": model.fixed[k], "se": se }))
+            let degrees = model.fixed_covariance.as_ref().map(|found| found.degrees_of_freedom[k]);
+            let interval = intervals.as_ref().map(|intervals| intervals[k]);
+            let effect = json!({ "estimate": model.fixed[k], "se": se, "df": degrees, "interval_95": interval });
+            (name.clone(), effect)
         };
         let groups: Map<String, Value> =
             model.groups.iter().map(|group| (group.level.clone(), of_group(group))).collect();

@@ -25,8 +25,8 @@ const N_TRUE: usize = 100_000;
 /// Nodes of the quadrature that new groups are held against.
 const NODES: usize = 25;
 
-/// Normal quantile of 95 % intervals.
-const WITHIN: f64 = 1.959_963_984_540_054;
+/// Probability of intervals.
+const LEVEL: f64 = 0.95;
 
 /// What a simulation tells.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Cell {
     pub fixed: [f64; 2],
     /// Their standard errors.
     pub std_errors: [f64; 2],
+    /// Degrees of freedom of these.
+    pub degrees_of_freedom: [f64; 2],
+    /// Their 95 % intervals.
+    pub intervals: [[f64; 2]; 2],
     /// Fixed effects under the normal law.
     pub normal_fixed: [f64; 2],
     /// Standard deviation of the learned law.
@@ -78,7 +82,7 @@ impl Distance {
 impl Cell {
     /// Whether the 95 % interval of each fixed effect holds the truth.
     pub fn covered(&self) -> [bool; 2] {
-        std::array::from_fn(|k| (self.fixed[k] - TRUTH[k]).abs() <= WITHIN * self.std_errors[k])
+        std::array::from_fn(|k| (self.intervals[k][0]..=self.intervals[k][1]).contains(&TRUTH[k]))
     }
 
     /// Simulates, learns and judges.
@@ -107,12 +111,16 @@ impl Cell {
         let (gain_on_new_groups, gain_std_error) = gain(&model, &new, setting)?;
         let refits = if simulation == 1 { refits(setting, &model, &law, &noise)? } else { Vec::new() };
         let errors = model.std_errors().context("standard errors")?;
+        let degrees = &model.fixed_covariance.as_ref().context("a covariance")?.degrees_of_freedom;
+        let intervals = model.intervals(LEVEL).context("intervals")?;
         Ok(Self {
             setting,
             simulation,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             fixed: [model.fixed[0], model.fixed[1]],
             std_errors: [errors[0], errors[1]],
+            degrees_of_freedom: [degrees[0], degrees[1]],
+            intervals: [intervals[0], intervals[1]],
             normal_fixed: [model.normal.fixed[0], model.normal.fixed[1]],
             law_std: model.law.std[0],
             learned: Distance::between(&law, &truth)?,

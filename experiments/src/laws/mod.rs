@@ -19,7 +19,7 @@ use simulation::Setting;
 #[derive(Args, Clone, Debug)]
 pub struct Laws {
     /// Simulations of each of the six settings
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 100)]
     pub simulations: u64,
     /// Only these settings, such as `logistic-normal`, separated by commas
     #[arg(long, value_delimiter = ',')]

@@ -28,6 +28,9 @@ struct Summary {
     covered: [usize; 2],
     band: [u64; 2],
     coverage_within_band: bool,
+    /// Standard deviation of the fixed effects over simulations, and the root mean square of their standard errors.
+    scatter: [f64; 2],
+    std_errors: [f64; 2],
     /// On new groups, learned less normal law: the mean, and simulations less than two standard errors from zero.
     mean_gain: f64,
     n_gain_within_two_errors: usize,
@@ -40,8 +43,12 @@ impl Summary {
         let mean = |of: &dyn Fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>() / n as f64;
         let largest = |of: &dyn Fn(&Distance) -> f64| first.refits.iter().map(of).fold(0.0, f64::max);
         let covered = std::array::from_fn(|k| cells.iter().filter(|cell| cell.covered()[k]).count());
-        let law = Binomial::new(0.95, u64::try_from(n).ok()?).ok()?;
-        let band = [law.inverse_cdf(0.005), law.inverse_cdf(0.995)];
+        let band = band(n)?;
+        let mean_square = |of: &dyn Fn(&Cell) -> f64| mean(&|cell| of(cell).powi(2)).sqrt();
+        let scatter = std::array::from_fn(|k| {
+            let average = mean(&|cell| cell.fixed[k]);
+            mean_square(&|cell| cell.fixed[k] - average) * (n as f64 / (n as f64 - 1.0)).sqrt()
+        });
         let largest_refit = Distance { ks: largest(&|d| d.ks), wd: largest(&|d| d.wd) };
         Some(Self {
             setting: setting.name(),
@@ -59,6 +66,8 @@ impl Summary {
             coverage_within_band: covered
                 .iter()
                 .all(|k| u64::try_from(*k).is_ok_and(|k| (band[0]..=band[1]).contains(&k))),
+            scatter,
+            std_errors: std::array::from_fn(|k| mean_square(&|cell| cell.std_errors[k])),
             mean_gain: mean(&|cell| cell.gain_on_new_groups),
             n_gain_within_two_errors: cells
                 .iter()
@@ -66,6 +75,19 @@ impl Summary {
                 .count(),
         })
     }
+}
+
+/// The counts of intervals that 99 % of runs find to hold the truth, of so many.
+fn band(n: usize) -> Option<[u64; 2]> {
+    let law = Binomial::new(0.95, u64::try_from(n).ok()?).ok()?;
+    Some([law.inverse_cdf(0.005), law.inverse_cdf(0.995)])
+}
+
+/// Intervals that hold the truth over all settings, by fixed effect, their number and its band.
+fn all_intervals(summaries: &[Summary]) -> Option<([usize; 2], usize, [u64; 2])> {
+    let covered = std::array::from_fn(|k| summaries.iter().map(|s| s.covered[k]).sum());
+    let n = summaries.iter().map(|s| s.n).sum();
+    Some((covered, n, band(n)?))
 }
 
 /// Writes `report.md` and `results.json`, and prints the former.
@@ -93,16 +115,17 @@ fn markdown(summaries: &[Summary], real: &[RealCell]) -> String {
         "{N_GROUPS} groups with a random intercept: twelve answers of yes and no each (log odds, standard deviation 1.2), or \
          eight counts (log rate, 0.7). KS and WD are distances to the true law, means over simulations; \"first\" is the first \
          simulation's KS and WD beside the largest of {N_REFITS} laws learned from data drawn from its own learned model; \
-         \"within\" goes by KS, for two points by WD. Coverage \
-         counts 95 % intervals that hold the truth, by fixed effect; the band holds 99 % of such counts. Gain is the \
+         \"law within\" goes by KS, for two points by WD. \"Covered\" \
+         counts 95 % intervals that hold the truth, of intercept and slope; the band holds 99 % of such counts. Scatter is the \
+         standard deviation of the two over simulations, s.e. the root mean square of their standard errors. Gain is the \
          log-likelihood of {N_GROUPS} new groups, learned less normal law, the latter by quadrature.\n"
     );
-    text += "| setting | n | KS learned | KS normal law | WD learned | WD normal law | first: KS, WD | refits' largest | within | covered | band | within | gain | within 2 s.e. |\n";
-    text += "|---|---:|---:|---:|---:|---:|---|---|---|---|---|---|---:|---:|\n";
+    text += "| setting | n | KS learned | KS normal law | WD learned | WD normal law | first: KS, WD | refits' largest | law within | covered | band | coverage within | scatter | s.e. | gain | gain within 2 s.e. |\n";
+    text += "|---|---:|---:|---:|---:|---:|---|---|---|---|---|---|---|---|---:|---:|\n";
     for s in summaries {
         let _ = writeln!(
             text,
-            "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}, {:.3} | {:.3}, {:.3} | {} | {}, {} | {}-{} | {} | {:.2} | {} of {} |",
+            "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}, {:.3} | {:.3}, {:.3} | {} | {}, {} | {}-{} | {} | {:.4}, {:.4} | {:.4}, {:.4} | {:.2} | {} of {} |",
             s.setting,
             s.n,
             s.learned.ks,
@@ -119,9 +142,20 @@ fn markdown(summaries: &[Summary], real: &[RealCell]) -> String {
             s.band[0],
             s.band[1],
             yes(s.coverage_within_band),
+            s.scatter[0],
+            s.scatter[1],
+            s.std_errors[0],
+            s.std_errors[1],
             s.mean_gain,
             s.n_gain_within_two_errors,
             s.n
+        );
+    }
+    if let Some((covered, n, band)) = all_intervals(summaries) {
+        let _ = writeln!(
+            text,
+            "\nOver all settings {} of {n} intervals of intercepts hold the truth and {} of slopes; the band is {} to {}.",
+            covered[0], covered[1], band[0], band[1]
         );
     }
     text += "\nA continuous law has a KS of 0.35 or more from two points, however near it is: WD is the distance to read there.\n";
@@ -164,6 +198,7 @@ pub fn claims(cells: &[(Setting, Vec<Cell>)]) -> Vec<String> {
                 broken.push(format!("{}: {what}", s.setting));
             }
         };
+        claim(s.coverage_within_band, "the number of intervals that hold the truth lies outside its band");
         claim(s.law_within_noise, "the first law is farther from the truth than all laws learned from its own data");
         if setting.law == TrueLaw::Normal {
             let share = s.n_gain_within_two_errors as f64 / s.n as f64;
