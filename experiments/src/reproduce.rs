@@ -112,7 +112,7 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         config.title,
         missing.len(),
         jobs.len(),
-        config.train.epochs,
+        epochs(&config, &missing),
         if request.quick { " (quick: not the paper's protocol)" } else { "" },
         request.jobs,
     );
@@ -121,6 +121,16 @@ pub fn reproduce(target: &str, request: &Request) -> Result<()> {
         write_report(table, &config, &directory, &folder(&request.out, table, request.quick))?;
     }
     Ok(())
+}
+
+/// `100`, or `12 to 100` where rows differ.
+fn epochs(config: &Config, jobs: &[&Job]) -> String {
+    let each = || jobs.iter().map(|job| config.train_of(job.method).epochs);
+    match (each().min(), each().max()) {
+        (Some(least), Some(most)) if least < most => format!("{least} to {most}"),
+        (Some(all), _) => all.to_string(),
+        (None, _) => config.train.epochs.to_string(),
+    }
 }
 
 /// Full only for a row whose settings are those of the program's own config, down to the hash, and the paper's.

@@ -1,4 +1,4 @@
-//! Seconds of whole fits, the least of several: `cargo run --release -p aais-glmm --example speed [name]`.
+//! Seconds of whole fits, the least of several: `cargo run --release -p aais-glmm --example fits [name]`.
 //!
 //! One thread. For peak memory run one name under `/usr/bin/time -v`.
 
