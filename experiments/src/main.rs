@@ -154,9 +154,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Reproduce(args) => {
-            use_threads(1)?;
             ensure!(args.jobs != Some(0), "--jobs must be at least 1");
             let device = device(&args.device)?;
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            // Cells beside each other on one GPU only wait for each other.
+            let jobs = args.jobs.unwrap_or(if device.is_cpu() { cores } else { 1 });
+            use_threads(if jobs < cores { cores } else { 1 })?;
             if let Some(folder) = &args.data_dir {
                 ensure!(folder.is_dir(), "--data-dir {} is no folder", folder.display());
             }
@@ -165,12 +168,10 @@ fn run(command: Command) -> Result<ExitCode> {
                 args.config.is_none() || targets.len() == 1,
                 "--config holds one experiment; name its target, not all"
             );
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let request = Request {
                 seeds: args.seeds,
                 methods: args.methods,
-                // Cells beside each other on one GPU only wait for each other.
-                jobs: args.jobs.unwrap_or(if device.is_cpu() { cores } else { 1 }),
+                jobs,
                 quick: args.quick,
                 full: args.full,
                 config: args.config,
@@ -192,7 +193,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { target, results, retrain } => {
-            use_threads(1)?;
+            use_threads(std::thread::available_parallelism().map_or(1, usize::from))?;
             check_results(&target, &results, retrain.as_deref())
         }
         Command::Evaluate(evaluate) => {
@@ -226,7 +227,7 @@ fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Cells run side by side, so each keeps to its own thread.
+/// Threads of the operations. Where cells take all cores, each keeps to its own.
 fn use_threads(n: usize) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("starting threads")
 }

@@ -35,7 +35,7 @@ const MOST: usize = 10_000_000;
 /// Which model, which data, and how well.
 #[derive(Args, Clone, Debug)]
 pub struct Evaluate {
-    /// table2, table3, table4, table6, table7 or figure1; or the file of a model that `reproduce --keep-models` has kept
+    /// table2 to table7 or figure1; or the file of a model that `reproduce --keep-models` has kept
     pub target: String,
     /// METHOD/SEED of the target, such as aais/1; aais-ema/1 for averaged parameters
     pub cell: Option<String>,
