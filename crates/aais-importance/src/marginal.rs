@@ -42,6 +42,21 @@ pub fn log_marginal(log_weights: &[f64]) -> Result<LogMarginal, Error> {
     Ok(LogMarginal { value: largest + mean.ln(), std_error, ess: sum * sum / squares })
 }
 
+/// `log(share eᵃ + (1 - share) eᵇ)`, the log density of a mixture of two; a share of zero or one is `b` or `a` itself.
+pub fn log_mixture(share: f64, a: f64, b: f64) -> f64 {
+    if share == 0.0 {
+        return b;
+    }
+    if share == 1.0 {
+        return a;
+    }
+    let top = a.max(b);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + (share * (a - top).exp() + (1.0 - share) * (b - top).exp()).ln()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -94,6 +109,16 @@ mod tests {
         assert_eq!(log_marginal(&[-3.0]).unwrap().std_error, f64::INFINITY);
         let vanished = log_marginal(&[f64::NEG_INFINITY; 3]).unwrap();
         assert_eq!((vanished.value, vanished.ess), (f64::NEG_INFINITY, 0.0));
+    }
+
+    #[test]
+    fn a_mixture_lies_between_its_parts() {
+        let found = log_mixture(0.25, 2.0_f64.ln() + 800.0, 6.0_f64.ln() + 800.0);
+        assert!((found - (5.0_f64.ln() + 800.0)).abs() < 1e-12, "{found}");
+        // What has no share is not looked at, whatever it is.
+        assert_eq!((log_mixture(0.0, f64::NAN, -3.0), log_mixture(1.0, -3.0, f64::INFINITY)), (-3.0, -3.0));
+        assert_eq!(log_mixture(0.5, f64::NEG_INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
+        assert_eq!(log_mixture(0.5, f64::NEG_INFINITY, 0.0), 0.5_f64.ln());
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl GroupPosterior {
             quantiles,
             effective_sample_size: 1.0 / weights.iter().map(|weight| weight * weight).sum::<f64>(),
             k_hat: smoothed.k_hat,
-            log_marginal: LogMarginal::new(&draws.log_weights, constant),
+            log_marginal: LogMarginal::new(level, &draws.log_weights, constant)?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Marginal likelihoods from importance weights.
 
+use crate::error::{Error, Result};
+
 /// `log p(y_g)` of a group, and the standard error of its estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogMarginal {
@@ -10,14 +12,11 @@ pub struct LogMarginal {
 }
 
 impl LogMarginal {
-    /// From log weights, and what they leave out.
-    pub(crate) fn new(log_weights: &[f64], constant: f64) -> Self {
-        let n = log_weights.len() as f64;
-        let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = log_weights.iter().map(|w| (w - top).exp()).collect();
-        let mean = weights.iter().sum::<f64>() / n;
-        let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        Self { value: top + mean.ln() + constant, std_error: (variance / n).sqrt() / mean }
+    /// Of the group `level`, from log weights and what they leave out.
+    pub(crate) fn new(level: &str, log_weights: &[f64], constant: f64) -> Result<Self> {
+        let found = aais_importance::log_marginal(log_weights)
+            .map_err(|source| Error::Weights { level: level.to_owned(), source })?;
+        Ok(Self { value: found.value + constant, std_error: found.std_error })
     }
 }
 
@@ -34,10 +33,4 @@ pub(crate) fn normalized(log_weights: &[f64]) -> Vec<f64> {
     let weights: Vec<f64> = log_weights.iter().map(|w| (w - top).exp()).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|w| w / sum).collect()
-}
-
-/// `log(a e^x + b e^y)`.
-pub(crate) fn log_mixture([a, b]: [f64; 2], [x, y]: [f64; 2]) -> f64 {
-    let top = x.max(y);
-    top + (a * (x - top).exp() + b * (y - top).exp()).ln()
 }

@@ -254,7 +254,7 @@ impl Learned {
         let groups = self.proposals(design, noise)?;
         let mut marginals = Vec::with_capacity(design.sizes.len());
         each_posterior(&self.model, &groups, n_samples, noise, |group, draws| {
-            marginals.push(LogMarginal::new(&draws.log_weights, design.constants[group]));
+            marginals.push(LogMarginal::new(&design.levels[group], &draws.log_weights, design.constants[group])?);
             Ok(())
         })?;
         Ok(marginals)

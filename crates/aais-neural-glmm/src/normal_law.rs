@@ -2,13 +2,14 @@
 
 use aais_distributions::Noise;
 use aais_glmm::{Family, Fit};
+use aais_importance::log_mixture;
 use ndarray::{Array1, Array2, ArrayView1};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::dense::{block_mut, cholesky, rows, solve, solve_lower, solve_upper};
 use crate::error::Result;
 use crate::grouped_design::GroupedDesign;
-use crate::marginal::{LogMarginal, log_mixture};
+use crate::marginal::LogMarginal;
 use crate::scaled_rows::fit_dispersion;
 
 /// Share of draws from the prior itself, so that no weight is larger than five times a likelihood.
@@ -43,9 +44,9 @@ pub(crate) fn log_marginals(
     let each = design.spans().into_iter().enumerate().map(|(group, span)| {
         let integrand = Group::new(design, fit, &factor, span);
         let constant = design.constants[group] + integrand.dispersion_constant();
-        LogMarginal::new(&integrand.log_weights(n_samples, &mut noise.at(group, 0)), constant)
+        LogMarginal::new(&design.levels[group], &integrand.log_weights(n_samples, &mut noise.at(group, 0)), constant)
     });
-    Ok(each.collect())
+    each.collect()
 }
 
 /// Mode and log variances of each group's posterior in spherical effects, `b = factor z`, `(G, 2 q)`.
@@ -172,7 +173,7 @@ impl<'a> Group<'a> {
                 let away = factor.t().dot(&(&z - &mode));
                 // The factor (2 π)^(-q/2) is in both.
                 let (log_prior, log_normal) = (-0.5 * z.dot(&z), log_det - 0.5 * away.dot(&away));
-                let log_proposal = log_mixture([1.0 - prior_share, prior_share], [log_normal, log_prior]);
+                let log_proposal = log_mixture(prior_share, log_prior, log_normal);
                 self.derivatives(z.view()).0 + log_prior - log_proposal
             })
             .collect()

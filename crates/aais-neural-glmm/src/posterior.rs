@@ -1,12 +1,12 @@
 //! Groups' posteriors under a learned law, by importance sampling from the encoder.
 
 use aais_distributions::{LogDensity, Noise, Proposal, StandardNormal};
+use aais_importance::log_mixture;
 use aais_models::{Groups, LatentModel};
 use candle_core::{DType, Result as TensorResult, Tensor};
 use ndarray::Array2;
 
 use crate::error::Result;
-use crate::marginal::log_mixture;
 
 /// Share of draws from the prior itself, so that no weight is larger than five times a likelihood.
 const PRIOR_SHARE: f64 = 0.2;
@@ -73,7 +73,7 @@ fn draw(
     let weigh = |(row, log_likelihood): (usize, &Vec<f64>)| {
         let each = log_likelihood.iter().zip(&log_prior[row]).zip(&log_normal[row]);
         let log_weight = |((likelihood, prior), normal): ((&f64, &f64), &f64)| {
-            likelihood + prior - log_mixture([1.0 - prior_share, prior_share], [*normal, *prior])
+            likelihood + prior - log_mixture(prior_share, *prior, *normal)
         };
         each.map(log_weight).collect()
     };

@@ -1,7 +1,7 @@
 //! `log p(x)` of each row by importance sampling from the encoder's proposal.
 
 use aais_distributions::{DiagonalGaussian, LogDensity, Noise, StandardNormal};
-use aais_importance::{log_marginal, pareto_smooth};
+use aais_importance::{log_marginal, log_mixture, pareto_smooth};
 use candle_core::{DType, Result as TensorResult, Tensor};
 
 use super::Amortized;
@@ -136,13 +136,4 @@ impl Importance {
 
 fn doubles(tensor: &Tensor) -> TensorResult<Vec<f64>> {
     tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
-}
-
-/// `log(share e^a + (1 - share) e^b)`.
-fn log_mixture(share: f64, a: f64, b: f64) -> f64 {
-    if share == 0.0 {
-        return b;
-    }
-    let top = a.max(b);
-    top + (share * (a - top).exp() + (1.0 - share) * (b - top).exp()).ln()
 }
