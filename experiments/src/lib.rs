@@ -10,6 +10,7 @@ pub mod data;
 pub mod environment;
 pub mod evaluate;
 pub mod figures;
+pub mod finished;
 pub mod fits;
 pub mod glmm;
 pub mod laws;

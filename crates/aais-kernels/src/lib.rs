@@ -12,6 +12,7 @@ pub mod poisson;
 pub mod predictor;
 mod simd;
 pub mod softmax;
+mod threads;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_score};
 pub use gamma::{digamma, log_gamma, log_rising_factorial};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, Protocol};
 use crate::config::{Config, Method};
-use crate::reproduce::cells_folder;
+use crate::finished::cells_folder;
 use crate::run::model_path;
 use crate::task::Prepared;
 

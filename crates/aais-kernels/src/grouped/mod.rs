@@ -4,6 +4,7 @@
 
 mod curve;
 mod fused;
+mod rows;
 mod segments;
 
 use candle_core::{D, DType, Result, Tensor, bail};

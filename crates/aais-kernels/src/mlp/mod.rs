@@ -6,6 +6,7 @@
 //! the first-level cache, and the backward pass does the same in reverse.
 
 mod block;
+mod chain;
 mod fused;
 mod panel;
 mod passes;

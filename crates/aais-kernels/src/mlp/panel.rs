@@ -1,7 +1,7 @@
 //! Panels of rows through the network, forward and backward.
 
-use super::block::{Block, SecondOrder, Taped, activate, normalize, softplus_backward};
-use super::block::{pull_back as pull_back_block, push_forward as push_forward_block};
+use super::block::{Block, SecondOrder, activate, normalize, softplus_backward};
+use super::chain::{Taped, pull_back as pull_back_block, push_forward as push_forward_block};
 use super::plan::{CHUNK, Input, MAX_LANES, PANEL, Panels, Plan, Values};
 use super::product::{Product, Start, outer_products, row_sums};
 use super::spec::LayerKind;

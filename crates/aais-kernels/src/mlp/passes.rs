@@ -1,12 +1,11 @@
 //! Passes over all rows: panels are dealt to groups, groups to threads.
 
-use rayon::prelude::*;
-
 use super::panel::{Chunk, Second, backward, collect, forward, pull_back, push_forward};
 use super::plan::{CHUNK, PANEL, Plan, Values};
 use crate::InstructionSet;
 use crate::buffer::Buffer;
 use crate::simd::dispatch;
+use crate::threads::for_each;
 
 /// Panels are dealt to at most this many groups, each with its own sum of gradients.
 ///
@@ -31,17 +30,6 @@ pub(super) struct Gradients {
 /// Panels of each group: all but the last have the same number, a multiple of [`CHUNK`].
 fn panels_per_group(n_panels: usize) -> usize {
     n_panels.div_ceil(MAX_GROUPS).next_multiple_of(CHUNK).max(CHUNK)
-}
-
-/// Runs `work` on every item, on rayon's threads if its pool has several.
-///
-/// A pool of one thread would serialize callers that each have a thread of their own, so it is left alone.
-pub(super) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if items.len() > 1 && rayon::current_num_threads() > 1 {
-        items.into_par_iter().for_each(work);
-    } else {
-        items.into_iter().for_each(work);
-    }
 }
 
 /// The network as plain values.

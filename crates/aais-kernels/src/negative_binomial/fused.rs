@@ -1,13 +1,13 @@
 //! The fused log likelihood as a candle operation.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::row::{Genes, LOG_FLOOR, Pulled, Row, backward, forward, padded};
 use crate::InstructionSet;
 use crate::buffer::{Buffer, f32_slice, with_values};
 use crate::gamma::{log_binomial, rising_factorial_slope};
 use crate::simd::dispatch;
+use crate::threads::for_each;
 
 /// Rows are dealt to at most this many groups, each with its own sum of gradients by the dispersions.
 ///
@@ -84,15 +84,6 @@ impl Genes {
             genes.inverse[gene] = 1.0 / genes.dispersion[gene];
         }
         genes
-    }
-}
-
-/// Runs `work` on every group of rows, on rayon's threads if its pool has several.
-fn for_each<T: Send>(groups: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if groups.len() > 1 && rayon::current_num_threads() > 1 {
-        groups.into_par_iter().for_each(work);
-    } else {
-        groups.into_iter().for_each(work);
     }
 }
 

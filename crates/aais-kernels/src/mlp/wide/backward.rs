@@ -7,8 +7,9 @@ use super::rows::{Kept, Sums, activate, pull_back, sum_lanes};
 use super::{Network, TILE};
 use crate::InstructionSet;
 use crate::buffer::Buffer;
-use crate::mlp::passes::{Gradients, MAX_GROUPS, for_each};
+use crate::mlp::passes::{Gradients, MAX_GROUPS};
 use crate::mlp::plan::MAX_LANES;
+use crate::threads::for_each;
 
 /// Rows of a group at the least: its sums are as large as the parameters, and cost their own time.
 const GROUP: usize = 8 * TILE;

@@ -5,7 +5,7 @@ use super::plan::{Kind, Matrix, Step, Vector};
 use super::rows::{Activation, Norm, activate, normalize};
 use super::{Network, TILE};
 use crate::buffer::Buffer;
-use crate::mlp::passes::for_each;
+use crate::threads::for_each;
 
 /// Padded vectors of a network.
 pub(super) struct Vectors<'a> {
