@@ -80,6 +80,9 @@ enum Bench {
         /// Threads of the fused operations
         #[arg(long, default_value_t = 1)]
         threads: usize,
+        /// cpu or cuda, the peer too
+        #[arg(long, default_value = "cpu")]
+        device: String,
         /// A Python with PyTorch, whose step of AAIS is timed in turns with ours
         #[arg(long)]
         peer: Option<PathBuf>,
@@ -216,13 +219,12 @@ fn run(command: Command) -> Result<ExitCode> {
             bench::print_fits(&bench::glmm::glmm(peer.as_deref())?, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench { what: Bench::Step { task, threads, peer, data_dir, json } } => {
+        Command::Bench { what: Bench::Step { task, threads, device: name, peer, data_dir, json } } => {
             use_threads(threads)?;
-            let folder = data_folder(data_dir);
-            bench::print_steps(
-                &bench::step::step(task.as_deref(), threads, peer.as_deref(), folder.as_deref())?,
-                json,
-            )?;
+            let (folder, device) = (data_folder(data_dir), device(&name)?);
+            let (task, peer, folder) = (task.as_deref(), peer.as_deref(), folder.as_deref());
+            let request = bench::step::Request { task, threads, device: &device, peer, folder };
+            bench::print_steps(&bench::step::step(&request)?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -47,6 +47,10 @@ struct Step {
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<u32>>,
 
+    /// Where to train, the peer too
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    device: Device,
+
     /// A Python with PyTorch, to time its step of AAIS in turns with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
@@ -63,11 +67,11 @@ struct Step {
 impl Bench {
     /// Hands over to the experiments binary.
     pub fn run(self) -> Result<ExitCode> {
-        let arguments = match &self.piece {
-            Piece::Step(step) => step.arguments(),
-            Piece::Glmm(glmm) => glmm.arguments(),
+        let (device, arguments) = match &self.piece {
+            Piece::Step(step) => (step.device, step.arguments()),
+            Piece::Glmm(glmm) => (Device::Cpu, glmm.arguments()),
         };
-        experiments::hand_over(experiments::command(Profile::Release, Device::Cpu, arguments))
+        experiments::hand_over(experiments::command(Profile::Release, device, arguments))
     }
 }
 
@@ -93,6 +97,9 @@ impl Step {
         if let Some(threads) = self.threads {
             arguments.extend(["--threads".into(), threads.to_string().into()]);
         }
+        if self.device == Device::Cuda {
+            arguments.extend(["--device".into(), "cuda".into()]);
+        }
         if let Some(peer) = &self.peer {
             arguments.extend(["--peer".into(), peer.into()]);
         }
@@ -114,8 +121,9 @@ mod tests {
     fn every_flag_reaches_the_binary() {
         let peer = Some("python3".into());
         let data_dir = Some("mine".into());
-        let step = Step { task: Some("exp".into()), threads: NonZero::new(2), peer, data_dir, json: true };
-        let expected = "bench step --task exp --threads 2 --peer python3 --data-dir mine --json";
+        let (task, threads, device) = (Some("exp".into()), NonZero::new(2), Device::Cuda);
+        let step = Step { task, threads, device, peer, data_dir, json: true };
+        let expected = "bench step --task exp --threads 2 --device cuda --peer python3 --data-dir mine --json";
         assert_eq!(step.arguments(), expected.split(' ').collect::<Vec<_>>());
 
         let glmm = Glmm { peer: Some("Rscript".into()), json: true };

@@ -38,13 +38,25 @@ impl Fallback {
     pub const NEVER: f64 = f64::NEG_INFINITY;
 }
 
-/// Normalized weights, and how many rows have none of their own.
+/// Normalized weights, and the rows that have none of their own.
 #[derive(Clone, Debug)]
 pub struct FallbackWeights {
     /// `(B, M)`; rows sum to one.
     pub weights: Tensor,
+    /// `(B,)`: one where a row weighs all its samples `1/M`, zero elsewhere.
+    pub fell_back: Tensor,
+}
+
+impl FallbackWeights {
     /// How many rows weigh all their samples `1/M`.
-    pub n_fallback_rows: usize,
+    ///
+    /// # Errors
+    ///
+    /// If the rows cannot be read.
+    pub fn n_fallback_rows(&self) -> Result<usize> {
+        let rows = self.fell_back.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        Ok(rows.into_iter().filter(|row| *row > 0.0).count())
+    }
 }
 
 /// [`weights`], but constant `1/M` in the rows that `fallback` calls vanished; both tensors `(B, M)`.
@@ -66,27 +78,41 @@ pub fn weights_or_uniform(
         bail!("log weights are {:?} and log joint is {:?}; expected one shape", log_weights.dims(), log_joint.dims())
     }
 
-    let vanished = vanished_rows(log_weights, log_joint, power, fallback.threshold)?;
-    let n_fallback_rows = vanished.iter().filter(|&&row| row).count();
-    if n_fallback_rows == 0 {
-        return Ok(FallbackWeights { weights: weights(log_weights, power)?, n_fallback_rows });
-    }
+    let (n_rows, device) = (log_weights.dim(0)?, log_weights.device());
+    let vanished = if fallback.threshold == Fallback::NEVER {
+        None
+    } else if device.is_cpu() {
+        let vanished = vanished_rows(log_weights, log_joint, power, fallback.threshold)?;
+        let any = vanished.contains(&true);
+        let mask = vanished.into_iter().map(u8::from).collect::<Vec<_>>();
+        any.then(|| Tensor::from_vec(mask, n_rows, device)).transpose()?
+    } else {
+        Some(vanished_rows_reference(log_weights, log_joint, power, fallback.threshold)?)
+    };
+    let Some(vanished) = vanished else {
+        let fell_back = Tensor::zeros(n_rows, log_weights.dtype(), device)?;
+        return Ok(FallbackWeights { weights: weights(log_weights, power)?, fell_back });
+    };
 
     // Equal log weights are uniform weights. Replacing them before the normalization, not the weights after it, keeps
     // the NaN that a row of −∞ would give out of the gradient as well.
-    let mask = vanished.into_iter().map(u8::from).collect::<Vec<_>>();
-    let mask = Tensor::from_vec(mask, (log_weights.dim(0)?, 1), log_weights.device())?;
     let equal = log_weights.zeros_like()?;
-    let log_weights = mask.broadcast_as(log_weights.shape())?.where_cond(&equal, log_weights)?;
-    Ok(FallbackWeights { weights: weights(&log_weights, power)?, n_fallback_rows })
+    let mask = vanished.unsqueeze(1)?.broadcast_as(log_weights.shape())?;
+    let weights = weights(&mask.where_cond(&equal, log_weights)?, power)?;
+    Ok(FallbackWeights { weights, fell_back: vanished.to_dtype(log_weights.dtype())? })
+}
+
+/// [`vanished_rows`] by composed operations, which leave the values where they are: `(B,)` of ones and zeros.
+fn vanished_rows_reference(log_weights: &Tensor, log_joint: &Tensor, power: f64, threshold: f64) -> Result<Tensor> {
+    let (log_weights, log_joint) = (log_weights.detach(), log_joint.detach().to_dtype(DType::F64)?);
+    // A comparison with NaN is false, and NaN is all that differs from itself.
+    let below = (log_joint * power)?.lt(threshold)?.min(1)?;
+    let numbers = log_weights.eq(&log_weights)?.min(1)?;
+    below.minimum(&numbers)
 }
 
 /// For each row, whether every sample lies below the threshold and none is NaN.
 fn vanished_rows(log_weights: &Tensor, log_joint: &Tensor, power: f64, threshold: f64) -> Result<Vec<bool>> {
-    if threshold == Fallback::NEVER {
-        return Ok(vec![false; log_joint.dim(0)?]);
-    }
-
     // Row by row in plain code: candle's `max` skips NaN, and a comparison with NaN is false as it should be.
     let below = |row: &Vec<f64>| row.iter().all(|value| power * value < threshold);
     let mut vanished = values(log_joint)?.iter().map(below).collect::<Vec<_>>();
@@ -181,7 +207,7 @@ mod tests {
         let log_joint = rows(&[[-2000.0, -744.0], [-1.0, -3.0]]);
         let log_weights = (&log_joint + 5.0).unwrap();
         let found = weights_or_uniform(&log_weights, &log_joint, 1.0, &UNDERFLOW).unwrap();
-        assert_eq!(found.n_fallback_rows, 0);
+        assert_eq!(found.n_fallback_rows().unwrap(), 0);
         assert_close(&found.weights, &weights(&log_weights, 1.0).unwrap(), 0.0);
     }
 
@@ -189,7 +215,7 @@ mod tests {
     fn vanished_rows_are_uniform_and_counted() {
         let log_joint = rows(&[[-800.0, -900.0], [-1.0, -3.0], [f64::NEG_INFINITY; 2]]);
         let found = weights_or_uniform(&log_joint, &log_joint, 1.0, &UNDERFLOW).unwrap();
-        assert_eq!(found.n_fallback_rows, 2);
+        assert_eq!(found.n_fallback_rows().unwrap(), 2);
         let second = weights(&rows(&[[-1.0, -3.0]]), 1.0).unwrap();
         let uniform = rows(&[[0.5, 0.5]]);
         assert_close(&found.weights, &Tensor::cat(&[&uniform, &second, &uniform], 0).unwrap(), 0.0);
@@ -198,15 +224,15 @@ mod tests {
     #[test]
     fn the_power_enters_the_threshold() {
         let log_joint = rows(&[[-800.0, -900.0]]);
-        assert_eq!(weights_or_uniform(&log_joint, &log_joint, 0.9, &UNDERFLOW).unwrap().n_fallback_rows, 0);
-        assert_eq!(weights_or_uniform(&log_joint, &log_joint, 0.95, &UNDERFLOW).unwrap().n_fallback_rows, 1);
+        assert_eq!(weights_or_uniform(&log_joint, &log_joint, 0.9, &UNDERFLOW).unwrap().n_fallback_rows().unwrap(), 0);
+        assert_eq!(weights_or_uniform(&log_joint, &log_joint, 0.95, &UNDERFLOW).unwrap().n_fallback_rows().unwrap(), 1);
     }
 
     #[test]
     fn a_threshold_of_minus_infinity_disables_the_fallback() {
         let log_joint = rows(&[[-1e9, -1e9 + 1.0]]);
         let found = weights_or_uniform(&log_joint, &log_joint, 1.0, &Fallback { threshold: Fallback::NEVER }).unwrap();
-        assert_eq!(found.n_fallback_rows, 0);
+        assert_eq!(found.n_fallback_rows().unwrap(), 0);
         assert_close(&found.weights, &weights(&rows(&[[0.0, 1.0]]), 1.0).unwrap(), 0.0);
     }
 
@@ -231,7 +257,9 @@ mod tests {
         for (log_joint, n_fallback_rows) in [(&nan_joint, 1), (&rows(&[[-900.0; 2]; 3]), 0)] {
             let log_weights = if n_fallback_rows == 1 { &nan_joint } else { &nan_proposal };
             let found = weights_or_uniform(log_weights, log_joint, 1.0, &UNDERFLOW).unwrap();
-            assert_eq!(found.n_fallback_rows, n_fallback_rows);
+            assert_eq!(found.n_fallback_rows().unwrap(), n_fallback_rows);
+            let composed = vanished_rows_reference(log_weights, log_joint, 1.0, UNDERFLOW.threshold).unwrap();
+            assert_eq!(composed.to_vec1::<u8>().unwrap(), [0, u8::try_from(n_fallback_rows).unwrap(), 0]);
             let weights = found.weights.to_vec2::<f64>().unwrap();
             assert!(weights[0].iter().chain(&weights[2]).all(|weight| weight.is_nan()), "{weights:?}");
         }
@@ -241,7 +269,7 @@ mod tests {
     fn single_precision_works_on_strided_views() {
         let log_joint = rows(&[[-1.0, -900.0, -2.0], [-3.0, -800.0, 0.0]]).to_dtype(DType::F32).unwrap().t().unwrap();
         let found = weights_or_uniform(&log_joint, &log_joint, 1.0, &UNDERFLOW).unwrap();
-        assert_eq!((found.n_fallback_rows, found.weights.dims()), (1, &[3, 2][..]));
+        assert_eq!((found.n_fallback_rows().unwrap(), found.weights.dims()), (1, &[3, 2][..]));
         assert_eq!(found.weights.to_vec2::<f32>().unwrap()[1], [0.5, 0.5]);
     }
 }

@@ -92,12 +92,7 @@ impl Adam {
         gradient: &[f32],
         decays: &[bool],
     ) {
-        #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
-        let steps = self.step as f64;
-        let correction = |beta: f32| 1.0 - f64::from(beta).powf(steps);
-        #[expect(clippy::cast_possible_truncation, reason = "torch rounds these to single precision too")]
-        let (step_size, root) =
-            ((f64::from(settings.learning_rate) / correction(BETA_1)) as f32, correction(BETA_2).sqrt() as f32);
+        let (step_size, root) = corrected(self.step, settings);
         let moments = self.first[vector].iter_mut().zip(&mut self.second[vector]);
         for (((value, gradient), decays), (first, second)) in values.iter_mut().zip(gradient).zip(decays).zip(moments) {
             let gradient = gradient + if *decays { settings.weight_decay * *value } else { 0.0 };
@@ -105,6 +100,37 @@ impl Adam {
             *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
             *value -= step_size * *first / (second.sqrt() / root + settings.epsilon);
         }
+    }
+}
+
+/// Step length and divisor of the second moment's root, corrected for moments that began at zero.
+fn corrected(step: u64, settings: &AdamSettings) -> (f32, f32) {
+    #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
+    let correction = |beta: f32| 1.0 - f64::from(beta).powf(step as f64);
+    #[expect(clippy::cast_possible_truncation, reason = "torch rounds these to single precision too")]
+    let both = ((f64::from(settings.learning_rate) / correction(BETA_1)) as f32, correction(BETA_2).sqrt() as f32);
+    both
+}
+
+/// The numbers of one step of [`Adam::update`].
+pub(crate) struct Moves {
+    pub step_size: f64,
+    pub root: f64,
+    /// Share of the first moment that is kept, and what the gradient adds to it.
+    pub keep_first: f64,
+    pub take_first: f64,
+    /// The same of the second moment and the gradient's square.
+    pub keep_second: f64,
+    pub take_second: f64,
+}
+
+impl Moves {
+    /// Those of step `step`, counted from 1.
+    pub fn at(step: u64, settings: &AdamSettings) -> Self {
+        let (step_size, root) = corrected(step, settings);
+        let [step_size, root, keep_first, take_first, keep_second, take_second] =
+            [step_size, root, BETA_1, 1.0 - BETA_1, BETA_2, 1.0 - BETA_2].map(f64::from);
+        Self { step_size, root, keep_first, take_first, keep_second, take_second }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a step sees of the data: rows, or groups of rows that share one latent vector.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, Device, Result, Tensor, bail};
 
 use crate::error::{self, Error};
 
@@ -12,7 +12,7 @@ pub struct Batch {
     /// Positions of the rows, or of the groups, in the data set.
     pub rows: Vec<usize>,
     /// How many equal rows or groups of the data set each stands for, `(B,)`; one each if none.
-    pub counts: Option<Tensor>,
+    pub counts: Option<Vec<f32>>,
     /// Rows of each group, `(B,)`, where the data are groups.
     pub sizes: Option<Vec<usize>>,
     /// Library sizes that rows of counts were drawn with, `(B,)`, where these are not the sums of the rows.
@@ -32,7 +32,9 @@ impl Batch {
     pub fn mean(&self, values: &Tensor) -> Result<Tensor> {
         let Some(counts) = &self.counts else { return values.mean_all() };
         let by_row = if values.rank() == 1 { values.clone() } else { values.mean(1)? };
-        (by_row * counts)?.sum_all()? / f64::from(counts.sum_all()?.to_scalar::<f32>()?)
+        let counts = Tensor::from_slice(counts, counts.len(), &Device::Cpu)?;
+        let total = f64::from(counts.sum_all()?.to_scalar::<f32>()?);
+        (by_row * counts.to_device(values.device())?)?.sum_all()? / total
     }
 
     /// The rows or groups from `first` on, `length` of them.
@@ -50,7 +52,7 @@ impl Batch {
         Ok(Self {
             observed: self.observed.narrow(0, start, n_rows)?,
             rows: self.rows[first..first + length].to_vec(),
-            counts: self.counts.as_ref().map(|counts| counts.narrow(0, first, length)).transpose()?,
+            counts: self.counts.as_ref().map(|counts| counts[first..first + length].to_vec()),
             sizes: self.sizes.as_ref().map(|sizes| sizes[first..first + length].to_vec()),
             drawn_library_sizes: self.drawn_library_sizes.as_ref().map(|of| of.narrow(0, first, length)).transpose()?,
         })
@@ -152,13 +154,7 @@ impl Groups {
             let n = index.len();
             self.rows.index_select(&Tensor::from_vec(index, n, device)?, 0)?
         };
-        let counts = match &self.counts {
-            None => None,
-            Some(counts) => {
-                let counts: Vec<f32> = groups.iter().map(|&group| counts[group]).collect();
-                Some(Tensor::from_vec(counts, groups.len(), device)?)
-            }
-        };
+        let counts = self.counts.as_ref().map(|counts| groups.iter().map(|&group| counts[group]).collect());
         Ok(Batch { counts, sizes: Some(sizes), ..Batch::of_rows(observed, groups.to_vec()) })
     }
 
@@ -217,8 +213,6 @@ impl Observations {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
 
     fn groups() -> Groups {
@@ -230,7 +224,7 @@ mod tests {
         let batch = groups().with_counts(vec![1.0, 2.0, 0.5]).unwrap().batch(&[2, 1, 0]).unwrap();
         assert_eq!(batch.observed.to_vec2::<f32>().unwrap(), [[3.0], [1.0], [2.0]]);
         assert_eq!(batch.sizes.unwrap(), [1, 0, 2]);
-        assert_eq!(batch.counts.unwrap().to_vec1::<f32>().unwrap(), [0.5, 2.0, 1.0]);
+        assert_eq!(batch.counts.unwrap(), [0.5, 2.0, 1.0]);
         assert_eq!(groups().batch(&[1]).unwrap().observed.dims(), [0, 1]);
     }
 
@@ -240,7 +234,7 @@ mod tests {
         let part = batch.narrow(1, 2).unwrap();
         assert_eq!(part.observed.to_vec2::<f32>().unwrap(), [[1.0], [2.0]]);
         assert_eq!((part.rows, part.sizes.unwrap()), (vec![1, 0], vec![0, 2]));
-        assert_eq!(part.counts.unwrap().to_vec1::<f32>().unwrap(), [2.0, 1.0]);
+        assert_eq!(part.counts.unwrap(), [2.0, 1.0]);
         let rows = Batch::of_rows(Tensor::new(&[[1.0f32], [2.0], [3.0]], &Device::Cpu).unwrap(), vec![7, 8, 9]);
         let part = rows.narrow(2, 1).unwrap();
         assert_eq!((part.observed.to_vec2::<f32>().unwrap(), part.rows), (vec![vec![3.0]], vec![9]));

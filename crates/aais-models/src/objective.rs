@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aais_distributions::Noise;
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::adam::{AdamSettings, SgdSettings};
 use crate::batch::Batch;
@@ -25,8 +25,8 @@ pub struct Step<'a> {
 pub struct Loss {
     /// A scalar tensor with its graph.
     pub value: Tensor,
-    /// Means over the batch by name.
-    pub diagnostics: Vec<(&'static str, f64)>,
+    /// Means over the batch by name, scalars in double precision, which stay on the device until they are read.
+    means: Vec<(&'static str, Tensor)>,
     /// What the model's [`buffers`](crate::Model::buffers) become if the step is taken, in their order; empty for no change.
     pub buffers: Vec<Tensor>,
 }
@@ -34,23 +34,41 @@ pub struct Loss {
 impl Loss {
     /// Without diagnostics.
     pub fn new(value: Tensor) -> Self {
-        Self { value, diagnostics: Vec::new(), buffers: Vec::new() }
+        Self { value, means: Vec::new(), buffers: Vec::new() }
     }
 
     /// Adds the mean of a tensor over a batch.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn with(self, name: &'static str, batch: &Batch, values: &Tensor) -> Result<Self> {
-        let mean = batch.mean(&values.detach())?.to_scalar::<f32>()?;
-        Ok(self.with_value(name, f64::from(mean)))
+    pub fn with(mut self, name: &'static str, batch: &Batch, values: &Tensor) -> Result<Self> {
+        self.means.push((name, batch.mean(&values.detach())?.to_dtype(DType::F64)?));
+        Ok(self)
     }
 
     /// Adds a number.
-    #[must_use]
-    pub fn with_value(mut self, name: &'static str, value: f64) -> Self {
-        self.diagnostics.push((name, value));
-        self
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn with_value(mut self, name: &'static str, value: f64) -> Result<Self> {
+        self.means.push((name, Tensor::new(value, self.value.device())?));
+        Ok(self)
+    }
+
+    /// Means over the batch by name, read from the device.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn diagnostics(&self) -> Result<Vec<(&'static str, f64)>> {
+        self.means.iter().map(|(name, mean)| Ok((*name, mean.to_scalar()?))).collect()
+    }
+
+    /// Names of the loss and all means, and their values `(1 + n,)` in double precision, where they are.
+    pub(crate) fn all(&self) -> Result<(Vec<&'static str>, Tensor)> {
+        let loss = self.value.detach().to_dtype(DType::F64)?;
+        let values: Vec<&Tensor> = std::iter::once(&loss).chain(self.means.iter().map(|(_, mean)| mean)).collect();
+        let names = std::iter::once("loss").chain(self.means.iter().map(|(name, _)| *name));
+        Ok((names.collect(), Tensor::stack(&values, 0)?))
     }
 
     /// Says what the model's buffers become if the step is taken.

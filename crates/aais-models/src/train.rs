@@ -1,5 +1,6 @@
 //! The training loop, an epoch at a time.
 
+mod device;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,11 @@ use crate::adam::{Adam, AdamSettings};
 use crate::batch::{Batch, Observations};
 use crate::error::{Error, Result, require};
 use crate::model::LatentModel;
-use crate::objective::{Objective, Rule, Step};
+use crate::objective::{Loss, Objective, Rule, Step};
 use crate::schedule::Progress;
 use crate::trainable::Model;
+
+use device::OnDevice;
 
 /// Added to the gradients' length before it divides, as in torch.
 const NORM_EPSILON: f64 = 1e-6;
@@ -70,6 +73,8 @@ pub struct Trainer<M = LatentModel> {
     /// For each row the first one that is equal to it, where equal rows are joined.
     first_equal: Option<Vec<usize>>,
     epoch: usize,
+    /// Whether an epoch's numbers are read only at its end: on a GPU, which would wait for each of them.
+    checks_late: bool,
 }
 
 impl<M: Model> Trainer<M> {
@@ -116,7 +121,30 @@ impl<M: Model> Trainer<M> {
             _ => None,
         };
         let adam = Adam::new(&lengths);
-        Ok(Self { adam, decay_masks, average, first_equal, epoch: 0, model, objective, settings, noise, data })
+        let checks_late = model.variables().iter().any(|(_, variable)| !variable.device().is_cpu());
+        Ok(Self {
+            adam,
+            decay_masks,
+            average,
+            first_equal,
+            epoch: 0,
+            checks_late,
+            model,
+            objective,
+            settings,
+            noise,
+            data,
+        })
+    }
+
+    /// Looks at numbers only at an epoch's end, instead of at every step; unless told otherwise so on a GPU, which would
+    /// wait for each of them, and not on a CPU.
+    ///
+    /// An epoch in which a number is not finite is run again from its beginning with a look at every step, so that the
+    /// error is the same. Sums are rounded in another order: results agree to rounding, not to the bit.
+    #[must_use]
+    pub fn with_late_checks(self, late: bool) -> Self {
+        Self { checks_late: late, ..self }
     }
 
     /// Epochs finished.
@@ -169,27 +197,66 @@ impl<M: Model> Trainer<M> {
             self.adam.begin_anew();
         }
         let order = self.noise.fork("shuffle").at(self.epoch, 0).permutation(n_rows);
-        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-        for (step, rows) in order.chunks(self.settings.batch_size).enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
-            let n = rows.len() as f64;
-            for (name, value) in self.run_step(step, rows)? {
-                *sums.entry(name).or_default() += n * value;
-            }
-        }
+        let sums = if self.checks_late { self.epoch_on_device(&order)? } else { self.epoch_on_host(&order)? };
         self.epoch += 1;
         #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
         let n = n_rows as f64;
         Ok(EpochMeans { epoch: self.epoch, values: sums.into_iter().map(|(name, sum)| (name, sum / n)).collect() })
     }
 
-    /// One batch forward and backward and one step of the optimizer on everything; returns loss and diagnostics. Deviation 5.
-    fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
+    /// Steps with every number looked at; returns sums over rows of loss and diagnostics.
+    fn epoch_on_host(&mut self, order: &[usize]) -> Result<BTreeMap<String, f64>> {
+        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        for (step, rows) in order.chunks(self.settings.batch_size).enumerate() {
+            for (name, value) in self.run_step(step, rows)? {
+                *sums.entry(name).or_default() += n_of(rows) * value;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// As [`epoch_on_host`](Self::epoch_on_host), but numbers are looked at once, at the epoch's end.
+    ///
+    /// If one is not finite, the epoch is run again with every number looked at, to tell where.
+    fn epoch_on_device(&mut self, order: &[usize]) -> Result<BTreeMap<String, f64>> {
+        let values_of = |variables: &[(&str, &Var)]| values(variables);
+        let (before, buffers) = (values_of(&self.model.variables())?, values_of(&self.model.buffers())?);
+        let state = self.objective.state();
+        let mut device =
+            OnDevice::new(&self.model.variables(), &self.adam, &self.decay_masks, self.average.as_deref())?;
+        // An operation may refuse what is not finite; the second run tells where that came from.
+        if self.steps_on_device(order, &mut device).is_ok() && device.is_finite()? {
+            (self.adam, self.average) = device.read()?;
+            return Ok(device.sums()?.into_iter().collect());
+        }
+        set_values(&self.model.variables(), &before)?;
+        set_values(&self.model.buffers(), &buffers)?;
+        self.objective.restore(state)?;
+        self.epoch_on_host(order)
+    }
+
+    fn steps_on_device(&mut self, order: &[usize], device: &mut OnDevice) -> Result<()> {
+        for (step, rows) in order.chunks(self.settings.batch_size).enumerate() {
+            let (loss, progress) = self.loss(step, rows)?;
+            let update = self.objective.update(progress, &self.settings);
+            let (variables, buffers) = (self.model.variables(), self.model.buffers());
+            device.step(&loss, n_of(rows), update, &variables, &buffers, self.settings.average_rate)?;
+        }
+        Ok(())
+    }
+
+    /// The loss of one batch.
+    fn loss(&mut self, step: usize, rows: &[usize]) -> Result<(Loss, Progress)> {
         let batch = self.batch(rows)?;
         let mut noise = self.noise.fork("samples").at(self.epoch, step);
         let progress = Progress { epoch: self.epoch, step };
         let loss = self.objective.loss(&self.model, &mut Step { batch: &batch, noise: &mut noise, progress })?;
+        Ok((loss, progress))
+    }
 
+    /// One batch forward and backward and one step of the optimizer on everything; returns loss and diagnostics. Deviation 5.
+    fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
+        let (loss, progress) = self.loss(step, rows)?;
         let non_finite = |what: &str, value: f32| Error::NonFinite {
             what: what.to_owned(),
             value,
@@ -243,7 +310,7 @@ impl<M: Model> Trainer<M> {
             }
         }
 
-        let diagnostics = loss.diagnostics.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let diagnostics = loss.diagnostics()?.into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
     }
 
@@ -260,14 +327,19 @@ impl<M: Model> Trainer<M> {
                 let mut counts: BTreeMap<usize, f32> = BTreeMap::new();
                 rows.iter().for_each(|&row| *counts.entry(first_equal[row]).or_default() += 1.0);
                 let (rows, counts): (Vec<usize>, Vec<f32>) = counts.into_iter().unzip();
-                let n = rows.len();
-                (rows, Some(Tensor::from_vec(counts, n, device)?))
+                (rows, Some(counts))
             }
         };
         let index: Vec<u32> = rows.iter().map(|&row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
         let index = Tensor::from_vec(index, rows.len(), device)?;
         Ok(Batch { counts, ..Batch::of_rows(data.index_select(&index, 0)?, rows) })
     }
+}
+
+/// Rows as a number to weigh by.
+#[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
+fn n_of(rows: &[usize]) -> f64 {
+    rows.len() as f64
 }
 
 /// For each row of `(N, D)` the first one with the same bits.

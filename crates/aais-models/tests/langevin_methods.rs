@@ -53,7 +53,7 @@ fn run(objective: &mut dyn Objective, model: &LatentModel, seed: usize) -> (f64,
     let progress = Progress { epoch: 0, step: 0 };
     let batch = first_row();
     let loss = objective.loss(model, &mut Step { batch: &batch, noise: &mut noise, progress }).unwrap();
-    let bound = loss.diagnostics.iter().find(|(name, _)| *name == "bound").unwrap().1;
+    let bound = loss.diagnostics().unwrap().into_iter().find(|(name, _)| *name == "bound").unwrap().1;
     let gradients = loss.value.backward().unwrap();
     let of = |variable: &Tensor| gradients.get(variable).unwrap().to_vec1::<f32>().unwrap();
     let both = model.variables()[..2].iter().flat_map(|(_, variable)| of(variable)).map(f64::from).collect();

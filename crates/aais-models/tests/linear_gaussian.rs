@@ -30,7 +30,7 @@ fn loss(objective: &mut dyn Objective, model: &LatentModel, seed: usize) -> Loss
 }
 
 fn diagnostic(loss: &Loss, name: &str) -> f64 {
-    loss.diagnostics.iter().find(|(known, _)| *known == name).unwrap().1
+    loss.diagnostics().unwrap().into_iter().find(|(known, _)| *known == name).unwrap().1
 }
 
 /// Gradients of encoder, decoder and slope.

@@ -111,7 +111,7 @@ fn ordinary() -> Batch {
 fn run(objective: &mut dyn Objective, model: &LatentModel) -> (f64, Vec<f64>) {
     let (mut noise, progress) = (Noise::new(1), Progress { epoch: 0, step: 0 });
     let loss = objective.loss(model, &mut Step { batch: &ordinary(), noise: &mut noise, progress }).unwrap();
-    let bound = loss.diagnostics.iter().find(|(name, _)| *name == "bound").unwrap().1;
+    let bound = loss.diagnostics().unwrap().into_iter().find(|(name, _)| *name == "bound").unwrap().1;
     let gradients = loss.value.backward().unwrap();
     let of = |variable: &Tensor| gradients.get(variable).unwrap().to_vec1::<f32>().unwrap();
     let variables = model.variables();

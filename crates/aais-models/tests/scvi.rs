@@ -119,17 +119,38 @@ fn threads_do_not_change_a_bit() {
     assert_eq!(train(1), train(3));
 }
 
+/// The running moments too.
+#[test]
+fn late_checks_train_the_same_model() {
+    let (mut early, mut late) = (trainer(64), trainer(64).with_late_checks(true));
+    for _ in 0..2 {
+        let (expected, found) = (early.run_epoch().unwrap().values["loss"], late.run_epoch().unwrap().values["loss"]);
+        assert!((found - expected).abs() < 1e-5 * expected.abs(), "{found} {expected}");
+    }
+    let found = state(&late).vectors;
+    for (name, expected) in &state(&early).vectors {
+        let length = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+        let away = length(&mut found[name].iter().zip(expected).map(|(found, expected)| found - expected));
+        let size = length(&mut expected.iter().copied());
+        // A bias before a normalization has no gradient but rounding.
+        assert!(away <= 1e-3 * size + 1e-6, "{name}: {away} of {size}");
+    }
+}
+
 #[test]
 fn the_first_number_that_is_not_finite_stops_training_before_the_running_moments_move() {
     let mut counts = cells().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     counts[17 * GENES] = f32::NAN;
     let data = Tensor::from_vec(counts, (N_ROWS, GENES), &Device::Cpu).unwrap();
     let widths = ScviWidths { genes: GENES, hidden: 32, latent: 4 };
-    let model = ScviModel::new(widths, &Noise::new(1), &Device::Cpu).unwrap();
-    let mut trainer = Trainer::new(model, Box::new(method()), settings(32), data, Noise::new(1)).unwrap();
-    let Error::NonFinite { what, rows, .. } = trainer.run_epoch().unwrap_err() else { panic!("another error") };
-    assert!(what == "loss" && rows.contains(&17), "{what} {rows:?}");
-    assert!(state(&trainer).vectors.values().flatten().all(|value| value.is_finite()));
+    for late in [false, true] {
+        let model = ScviModel::new(widths, &Noise::new(1), &Device::Cpu).unwrap();
+        let trainer = Trainer::new(model, Box::new(method()), settings(32), data.clone(), Noise::new(1)).unwrap();
+        let mut trainer = trainer.with_late_checks(late);
+        let Error::NonFinite { what, rows, .. } = trainer.run_epoch().unwrap_err() else { panic!("another error") };
+        assert!(what == "loss" && rows.contains(&17), "{what} {rows:?}");
+        assert!(state(&trainer).vectors.values().flatten().all(|value| value.is_finite()));
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn losses_are_finite_and_reach_every_network() {
             let loss = objective.loss(&model, &mut Step { batch: &batch, noise: &mut noise, progress }).unwrap();
             let value = loss.value.to_scalar::<f32>().unwrap();
             assert!(value.is_finite(), "{name} on {architecture}");
-            assert!(loss.diagnostics.iter().all(|(_, value)| value.is_finite()), "{name} on {architecture}");
+            assert!(loss.diagnostics().unwrap().iter().all(|(_, value)| value.is_finite()), "{name} on {architecture}");
 
             let gradients = loss.value.backward().unwrap();
             for (part, variable) in model.variables() {
@@ -175,14 +175,48 @@ fn a_checkpoint_of_other_settings_changes_nothing() {
     assert_eq!(state(&other).vectors, before);
 }
 
+/// What a GPU does: the optimizer as tensor operations, nothing read before the epoch's end.
+#[test]
+fn late_checks_train_the_same_model() {
+    for (early, late) in methods().into_iter().zip(methods()) {
+        let name = early.0;
+        let (mut early, mut late) = (trainer(early.1), trainer(late.1).with_late_checks(true));
+        for epoch in 0..5 {
+            let (expected, found) = (early.run_epoch().unwrap(), late.run_epoch().unwrap());
+            assert_eq!(expected.epoch, found.epoch);
+            assert!(expected.values.keys().eq(found.values.keys()), "{name}: {found:?}");
+            for (key, expected) in &expected.values {
+                let found = found.values[key];
+                assert!(
+                    (found - expected).abs() < 1e-4 * (1.0 + expected.abs()),
+                    "{name}, {key}, {epoch}: {found} {expected}"
+                );
+            }
+        }
+        let (expected, found) = (state(&early), state(&late));
+        assert_eq!(expected.adam_step, found.adam_step);
+        // The state of a method is in no unit of its own.
+        for (key, expected) in expected.vectors.iter().filter(|(key, _)| !key.starts_with("method.")) {
+            let length = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+            let pairs = found.vectors[key].iter().zip(expected);
+            let away = length(&mut pairs.map(|(found, expected)| found - expected));
+            let size = length(&mut expected.iter().copied());
+            assert!(away <= 1e-3 * size, "{name}, {key}: {away} of {size}");
+        }
+    }
+}
+
 #[test]
 fn the_first_number_that_is_not_finite_stops_training() {
-    for (name, objective) in methods() {
+    for (late, (name, objective)) in
+        [false, true].into_iter().flat_map(|late| methods().into_iter().map(move |m| (late, m)))
+    {
         let mut values = data(1).flatten_all().unwrap().to_vec1::<f32>().unwrap();
         values[17] = f32::NAN;
         let data = Tensor::from_vec(values, (N_ROWS, 1), &Device::Cpu).unwrap();
         let noise = Noise::new(1).fork("train");
-        let mut trainer = Trainer::new(model("mix"), objective, settings(), data, noise).unwrap();
+        let mut trainer =
+            Trainer::new(model("mix"), objective, settings(), data, noise).unwrap().with_late_checks(late);
         let Error::NonFinite { what, value, epoch, step, rows } = trainer.run_epoch().unwrap_err() else {
             panic!("{name}: another error");
         };
@@ -241,7 +275,7 @@ fn repeating() -> Tensor {
 #[test]
 fn equal_rows_joined_have_the_mean_of_rows_apart() {
     let values = Tensor::new(&[1.0f32, 5.0, 3.0], &Device::Cpu).unwrap();
-    let counts = Some(Tensor::new(&[3.0f32, 2.0, 1.0], &Device::Cpu).unwrap());
+    let counts = Some(vec![3.0, 2.0, 1.0]);
     let observed = Tensor::zeros((3, 1), DType::F32, &Device::Cpu).unwrap();
     let batch = aais_models::Batch { counts, ..aais_models::Batch::of_rows(observed, vec![0, 1, 4]) };
     assert_eq!(batch.mean(&values).unwrap().to_scalar::<f32>().unwrap(), 16.0 / 6.0);

@@ -33,15 +33,20 @@ pub fn print_steps(steps: &[StepTime], json: bool) -> Result<()> {
     );
     for s in steps {
         let rows = format!("{} x {}", s.rows, s.samples);
-        let share = 100.0 * s.share_of_peak;
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.1}"));
+        let share = s.share_of_peak.map_or_else(String::new, |share| format!("{:.1}%", 100.0 * share));
         let kept = s.kept.map_or_else(String::new, |kept| format!("{:.0}%", 100.0 * kept));
         let memory = s.peak_megabytes.map_or_else(String::new, |peak| format!("{peak:.0}"));
         let (peer, ratio) =
             (number(s.peer_milliseconds), number(s.peer_milliseconds.map(|peer| peer / s.milliseconds)));
         println!(
-            "{:8} {:9} {rows:>12} {:>10.3} {kept:>7} {:>10.1} {:>12.1} {share:>7.1}% {:>8.1} {memory:>8} {peer:>11} {ratio:>8}",
-            s.task, s.method, s.milliseconds, s.gflops, s.peak_gflops, s.times_aais
+            "{:8} {:9} {rows:>12} {:>10.3} {kept:>7} {:>10.1} {:>12} {share:>8} {:>8.1} {memory:>8} {peer:>11} {ratio:>8}",
+            s.task,
+            s.method,
+            s.milliseconds,
+            s.gflops,
+            number(s.peak_gflops),
+            s.times_aais
         );
     }
     Ok(())

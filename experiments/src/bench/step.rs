@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use aais_kernels::{InstructionSet, peak};
 use anyhow::{Context, Result, ensure};
+use candle_core::Device;
 use serde::Serialize;
 
 use super::peak_megabytes;
@@ -40,10 +41,10 @@ pub struct StepTime {
     pub kept: Option<f64>,
     /// Of the matrix products, forward and backward, a second.
     pub gflops: f64,
-    /// The processor's multiply-adds, measured in the same run.
-    pub peak_gflops: f64,
+    /// The processor's multiply-adds, measured in the same run; none on a GPU.
+    pub peak_gflops: Option<f64>,
     /// `gflops / peak_gflops`.
-    pub share_of_peak: f64,
+    pub share_of_peak: Option<f64>,
     /// `milliseconds` over those of AAIS on the same task in the same run.
     pub times_aais: f64,
     /// The most memory that this process has had so far, the data's loading included, where the system tells it.
@@ -69,11 +70,27 @@ pub fn peak_gflops() -> Result<f64> {
     Ok(best)
 }
 
-/// Times the steps of the tasks whose architecture is `task`, or of all; data that are not made here come from `folder`.
+/// What is timed, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The task with this architecture; all if none.
+    pub task: Option<&'a str>,
+    /// Threads of the operations on the processor, the peer's too.
+    pub threads: usize,
+    /// Where both train.
+    pub device: &'a Device,
+    /// A Python with PyTorch.
+    pub peer: Option<&'a Path>,
+    /// Data that are not made here.
+    pub folder: Option<&'a Path>,
+}
+
+/// Times steps.
 ///
 /// # Errors
 /// If there is no such task, or its data are not there. Where all are asked for, those without data are left out and named.
-pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Option<&Path>) -> Result<Vec<StepTime>> {
+pub fn step(request: &Request) -> Result<Vec<StepTime>> {
+    let Request { task, device, folder, .. } = *request;
     let mut times = Vec::new();
     let mut known = Vec::new();
     let mut add = |name: &str, subjects: &dyn Fn() -> Result<Vec<Subject>>, needs_file: bool| -> Result<()> {
@@ -83,7 +100,7 @@ pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Opt
         }
         match subjects() {
             Err(error) if needs_file && task.is_none() => eprintln!("{name} is left out: {error:#}"),
-            subjects => times.extend(compare(&subjects?, threads, peer)?),
+            subjects => times.extend(compare(&subjects?, request)?),
         }
         Ok(())
     };
@@ -95,19 +112,19 @@ pub fn step(task: Option<&str>, threads: usize, peer: Option<&Path>, folder: Opt
         }
         let needs_file = config.task == Task::Clusters;
         let config = config.with_data(folder.filter(|_| needs_file));
-        add(&config.architecture, &|| Subject::of(&config), needs_file)?;
+        add(&config.architecture, &|| Subject::of(&config, device), needs_file)?;
     }
-    add("mnist", &|| Subject::mnist(folder), true)?;
+    add("mnist", &|| Subject::mnist(folder, device), true)?;
     ensure!(!times.is_empty(), "unknown task `{}`; known tasks are {}", task.unwrap_or_default(), known.join(", "));
     Ok(times)
 }
 
 /// Times rows of one task; the first is AAIS, whom the peer takes turns with.
-fn compare(subjects: &[Subject], threads: usize, peer: Option<&Path>) -> Result<Vec<StepTime>> {
+fn compare(subjects: &[Subject], request: &Request) -> Result<Vec<StepTime>> {
     let mut times: Vec<StepTime> = subjects.iter().map(time).collect::<Result<_>>()?;
-    if let (Some(python), Some(aais)) = (peer, subjects.first()) {
+    if let (Some(python), Some(aais)) = (request.peer, subjects.first()) {
         for _ in 0..ROUNDS {
-            let theirs = peer_step(python, aais, threads)?;
+            let theirs = peer_step(python, aais, request)?;
             for (subject, found) in subjects.iter().zip(&mut times).filter(|(s, _)| s.transitions.is_none()) {
                 let best = found.peer_milliseconds.map_or(theirs, |best| best.min(theirs));
                 let again = time(subject)?;
@@ -126,14 +143,15 @@ fn compare(subjects: &[Subject], threads: usize, peer: Option<&Path>) -> Result<
 }
 
 /// The best of some steps of the same work in PyTorch.
-fn peer_step(python: &Path, subject: &Subject, threads: usize) -> Result<f64> {
+fn peer_step(python: &Path, subject: &Subject, request: &Request) -> Result<f64> {
     let architecture = &subject.architecture;
     let task = serde_json::json!({
         "observed": architecture.observed, "signal": architecture.signal, "latent": architecture.latent,
         "hidden": architecture.hidden, "skip_encoder": architecture.skip_encoder,
         "skip_decoder": architecture.skip_decoder, "likelihood_parameters": architecture.likelihood_parameters,
         "likelihood": subject.likelihood, "variance": 0.3, "rows": subject.train.batch_size,
-        "samples": subject.samples, "steps": subject.peer_steps, "threads": threads,
+        "samples": subject.samples, "steps": subject.peer_steps, "threads": request.threads,
+        "device": if request.device.is_cpu() { "cpu" } else { "cuda" },
     });
     let mut child = Command::new(python)
         .args(["-c", PEER])
@@ -162,7 +180,7 @@ fn time(subject: &Subject) -> Result<StepTime> {
         }
     }
     let gflops = subject.operations(kept.unwrap_or(1.0))? / best / 1e9;
-    let peak_gflops = peak_gflops()?;
+    let peak_gflops = if subject.data.device().is_cpu() { Some(peak_gflops()?) } else { None };
     Ok(StepTime {
         task: subject.task.clone(),
         method: subject.method.clone(),
@@ -172,7 +190,7 @@ fn time(subject: &Subject) -> Result<StepTime> {
         kept,
         gflops,
         peak_gflops,
-        share_of_peak: gflops / peak_gflops,
+        share_of_peak: peak_gflops.map(|peak| gflops / peak),
         times_aais: 1.0,
         peak_megabytes: peak_megabytes(),
         peer_milliseconds: None,

@@ -21,8 +21,11 @@ const METHODS: [&str; 3] = ["aais", "amcvae", "lmcvae"];
 /// Share of the weight that a second row of AAIS leaves out on MNIST. The weights of cells are too equal for that.
 const WEIGHT_TAIL: f64 = 1e-4;
 
-/// Batches of an epoch where networks are wide.
+/// Batches of an epoch where networks are wide, on a processor.
 const WIDE_BATCHES: usize = 4;
+
+/// On a GPU, where an epoch ends with its numbers being read.
+const GPU_BATCHES: usize = 64;
 
 /// Steps of the peer in each turn; where networks are wide.
 const PEER_STEPS: [usize; 2] = [30, 8];
@@ -58,19 +61,19 @@ impl Subject {
     ///
     /// # Errors
     /// If its data cannot be made, or are not there.
-    pub fn of(config: &Config) -> Result<Vec<Self>> {
+    pub fn of(config: &Config, device: &Device) -> Result<Vec<Self>> {
         let prepared = Rc::new(Prepared::new(config)?);
         let methods = METHODS.iter().filter_map(|name| config.methods.iter().find(|method| method.row == *name));
-        methods.map(|method| Self::of_row(config, method.clone(), &prepared)).collect()
+        methods.map(|method| Self::of_row(config, method.clone(), &prepared, device)).collect()
     }
 
-    fn of_row(config: &Config, method: Method, prepared: &Rc<Prepared>) -> Result<Self> {
+    fn of_row(config: &Config, method: Method, prepared: &Rc<Prepared>, device: &Device) -> Result<Self> {
         let setting = |name: &str| method.settings.get(name).and_then(toml::Value::as_integer).map(usize::try_from);
         let (architecture, train) = (config.architecture_of(&method)?, config.train_of(&method).settings());
         let is_wide = config.task == Task::Clusters;
-        let most = if is_wide { WIDE_BATCHES } else { usize::MAX };
-        let data = whole_batches(&prepared.tensor(&Device::Cpu)?, train.batch_size, most)?;
-        let (prepared, networks) = (prepared.clone(), architecture.clone());
+        let most = if is_wide { wide_batches(device) } else { usize::MAX };
+        let data = whole_batches(&prepared.tensor(device)?, train.batch_size, most)?;
+        let (prepared, networks, device) = (prepared.clone(), architecture.clone(), device.clone());
         Ok(Self {
             task: config.architecture.clone(),
             method: method.row.clone(),
@@ -87,7 +90,7 @@ impl Subject {
                 Task::Images => "bernoulli",
             },
             peer_steps: PEER_STEPS[usize::from(is_wide)],
-            make: Box::new(move || Ok((prepared.model(networks.clone(), 1, &Device::Cpu)?, method.objective()?))),
+            make: Box::new(move || Ok((prepared.model(networks.clone(), 1, &device)?, method.objective()?))),
         })
     }
 
@@ -95,7 +98,7 @@ impl Subject {
     ///
     /// # Errors
     /// If the images are not there.
-    pub fn mnist(folder: Option<&Path>) -> Result<Vec<Self>> {
+    pub fn mnist(folder: Option<&Path>, device: &Device) -> Result<Vec<Self>> {
         let folder =
             folder.context("no folder for data; name one by --data-dir or the environment variable AAIS_DATA_DIR")?;
         let train = TrainSettings {
@@ -106,9 +109,9 @@ impl Subject {
             join_equal_rows: false,
         };
         let images = mnist(folder)?.train.binarized();
-        let shape = (WIDE_BATCHES * train.batch_size, images.ncols());
+        let shape = (wide_batches(device) * train.batch_size, images.ncols());
         let pixels: Vec<f32> = images.iter().take(shape.0 * shape.1).copied().map(f32::from).collect();
-        let data = Tensor::from_vec(pixels, shape, &Device::Cpu)?;
+        let data = Tensor::from_vec(pixels, shape, device)?;
         let row = |method: &str, weight_tail: f64| -> Result<Self> {
             let architecture = Architecture::paper("mnist")?;
             let aais = Aais {
@@ -119,7 +122,7 @@ impl Subject {
                 weight_gradient: WeightGradient::Published,
                 weight_tail,
             };
-            let networks = architecture.clone();
+            let (networks, device) = (architecture.clone(), device.clone());
             Ok(Self {
                 task: "mnist".to_owned(),
                 method: method.to_owned(),
@@ -132,7 +135,7 @@ impl Subject {
                 peer_steps: PEER_STEPS[1],
                 make: Box::new(move || {
                     let noise = Noise::new(1).fork("init");
-                    let model = LatentModel::new(networks.clone(), Box::new(Bernoulli), &noise, &Device::Cpu)?;
+                    let model = LatentModel::new(networks.clone(), Box::new(Bernoulli), &noise, &device)?;
                     Ok((model, Box::new(aais.clone())))
                 }),
             })
@@ -178,6 +181,10 @@ impl Subject {
         let decoder = 2.0 * products * (self.samples * weights(self.architecture.decoder())) as f64;
         Ok(visited as f64 * (decoder + 6.0 * weights(self.architecture.encoder()) as f64))
     }
+}
+
+fn wide_batches(device: &Device) -> usize {
+    if device.is_cpu() { WIDE_BATCHES } else { GPU_BATCHES }
 }
 
 /// The first whole batches, `most` of them at the most.

@@ -1,7 +1,7 @@
 //! Counts whose rate depends on covariates, on fixed effects and on the signal as random effects.
 
 use aais_distributions::Noise;
-use aais_kernels::{linear_predictor, poisson_log_likelihood, poisson_score, scaled_covariates};
+use aais_kernels::{linear_predictor, log_gamma, poisson_log_likelihood, poisson_score, scaled_covariates};
 use candle_core::{Result, Tensor, bail};
 use rand_distr::Distribution;
 use statrs::function::factorial::ln_factorial;
@@ -85,6 +85,9 @@ pub(super) fn poisson(rate: f64, noise: &mut Noise) -> f32 {
 
 /// `log y!` of each count, from a table up to 170.
 fn log_factorials(counts: &Tensor) -> Result<Tensor> {
+    if !counts.device().is_cpu() {
+        return log_gamma(&(counts.detach() + 1.0)?);
+    }
     let values = counts.to_dtype(candle_core::DType::F32)?.to_vec1::<f32>()?;
     #[expect(
         clippy::cast_possible_truncation,

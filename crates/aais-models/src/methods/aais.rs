@@ -72,11 +72,9 @@ impl Objective for Aais {
         let kl = proposal.kl_to_standard_normal()?; // Eq. 5
 
         let loss = step.batch.mean(&((&kl * self.beta.at(step.progress))? - &reconstruction)?)?; // −Eq. 17; lines 6 and 7
-        #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
-        let share = normalized.n_fallback_rows as f64 / step.batch.rows.len() as f64;
         let ess = effective_sample_size(&normalized.weights.detach())?;
         let loss = Loss::new(loss)
-            .with_value("fallback", share)
+            .with("fallback", step.batch, &normalized.fell_back)?
             .with("reconstruction", step.batch, &reconstruction)?
             .with("kl", step.batch, &kl)?
             .with("ess", step.batch, &ess)?;

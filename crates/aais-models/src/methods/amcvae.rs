@@ -76,7 +76,7 @@ impl Objective for Amcvae {
         let share = if self.score_annealing { (0.1 * step.progress.epoch as f64).min(1.0) } else { 1.0 };
         let score_function = step.batch.mean(&(advantage(&log_weights.detach())? * log_decisions)?)?;
         let loss = (step.batch.mean(&log_weights)? + (score_function * share)?)?.neg()?;
-        Loss::new(loss).with_value("acceptance", transitions.mean_acceptance()).with("bound", step.batch, &log_weights)
+        Loss::new(loss).with_value("acceptance", transitions.mean_acceptance())?.with("bound", step.batch, &log_weights)
     }
 
     fn check(&self, _epochs: usize) -> crate::Result<()> {

@@ -81,7 +81,7 @@ impl Objective for Lmcvae {
         let weights = weights(&log_weights.detach(), 1.0)?;
         let loss = step.batch.mean(&self_normalized(&weights, &log_weights)?)?.neg()?;
         Loss::new(loss)
-            .with_value("acceptance", transitions.mean_acceptance())
+            .with_value("acceptance", transitions.mean_acceptance())?
             .with("bound", step.batch, &iwae_bound(&log_weights.detach())?)?
             .with("ess", step.batch, &effective_sample_size(&weights)?)
     }
