@@ -2,54 +2,26 @@
 
 mod device;
 mod resume;
+mod settings;
+mod step;
 
 use std::collections::BTreeMap;
 
 use aais_distributions::Noise;
 use candle_core::{Tensor, Var};
-use serde::{Deserialize, Serialize};
 
-use crate::adam::{Adam, AdamSettings};
+use crate::adam::Adam;
 use crate::batch::{Batch, Observations};
 use crate::error::{Error, Result, require};
 use crate::model::LatentModel;
-use crate::objective::{Loss, Objective, Rule, Step};
+use crate::objective::{Loss, Objective, Step};
 use crate::schedule::Progress;
 use crate::trainable::Model;
 
+pub use settings::TrainSettings;
+
 use device::OnDevice;
-
-/// Added to the gradients' length before it divides, as in torch.
-const NORM_EPSILON: f64 = 1e-6;
-
-/// How a model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainSettings {
-    /// Rows of a batch; the last one of an epoch may have fewer.
-    pub batch_size: usize,
-    /// Adam's step length.
-    pub learning_rate: f32,
-    /// L2 decay, coupled, of the parameters that the model's mask names.
-    pub weight_decay: f32,
-    /// Rate a step of the exponential average of the parameters; `0` keeps none.
-    ///
-    /// Until `1 / rate` steps are done the average is the plain mean, so that it does not remember the initialization.
-    pub average_rate: f32,
-    /// Whether equal rows of a batch are visited once, with their count, instead of each by itself.
-    ///
-    /// The expected gradient is the same, for every row has the same law. A row that repeats has fewer samples in all.
-    #[serde(default)]
-    pub join_equal_rows: bool,
-}
-
-impl TrainSettings {
-    /// Adam as these settings have it.
-    pub fn adam(&self) -> AdamSettings {
-        let epsilon = AdamSettings::EPSILON;
-        AdamSettings { learning_rate: self.learning_rate, weight_decay: self.weight_decay, epsilon }
-    }
-}
+use settings::check;
 
 /// Means over the rows of one epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,66 +226,6 @@ impl<M: Model> Trainer<M> {
         Ok((loss, progress))
     }
 
-    /// One batch forward and backward and one step of the optimizer on everything; returns loss and diagnostics. Deviation 5.
-    fn run_step(&mut self, step: usize, rows: &[usize]) -> Result<Vec<(String, f64)>> {
-        let (loss, progress) = self.loss(step, rows)?;
-        let non_finite = |what: &str, value: f32| Error::NonFinite {
-            what: what.to_owned(),
-            value,
-            epoch: progress.epoch + 1,
-            step: step + 1,
-            rows: rows.to_vec(),
-        };
-        let value = loss.value.to_scalar::<f32>()?;
-        if !value.is_finite() {
-            return Err(non_finite("loss", value));
-        }
-
-        let gradients = loss.value.backward()?;
-        // What the loss does not depend on has no gradient and stays where it is.
-        let mut updates = Vec::with_capacity(self.decay_masks.len());
-        for (vector, (name, variable)) in self.model.variables().into_iter().enumerate() {
-            let Some(gradient) = gradients.get(variable) else { continue };
-            let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
-            if let Some(value) = gradient.iter().find(|value| !value.is_finite()) {
-                return Err(non_finite(&format!("the gradient of the {name}"), *value));
-            }
-            updates.push((vector, variable, gradient));
-        }
-        let mut buffers = Vec::with_capacity(loss.buffers.len());
-        for (buffer, (name, variable)) in loss.buffers.iter().zip(self.model.buffers()) {
-            let buffer = buffer.flatten_all()?.to_vec1::<f32>()?;
-            if let Some(value) = buffer.iter().find(|value| !value.is_finite()) {
-                return Err(non_finite(name, *value));
-            }
-            buffers.push((variable, buffer));
-        }
-
-        let update = self.objective.update(progress, &self.settings);
-        shorten(updates.iter_mut().map(|(_, _, gradient)| gradient.as_mut_slice()), update.longest_gradient);
-        self.adam.begin_step();
-        for (vector, variable, gradient) in updates {
-            let mut values = variable.to_vec1::<f32>()?;
-            let decays = &self.decay_masks[vector];
-            match update.rule {
-                Rule::Adam(settings) => self.adam.update(vector, &settings, &mut values, &gradient, decays),
-                Rule::Sgd(settings) => self.adam.descend(vector, &settings, &mut values, &gradient, decays),
-            }
-            variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
-        }
-        for (variable, values) in buffers {
-            variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
-        }
-        if let Some(average) = &mut self.average {
-            for (average, values) in average.iter_mut().zip(values(&self.model.variables())?) {
-                move_average(average, &values, self.settings.average_rate, self.adam.step);
-            }
-        }
-
-        let diagnostics = loss.diagnostics()?.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Ok(std::iter::once(("loss".to_owned(), f64::from(value))).chain(diagnostics).collect())
-    }
-
     /// These rows or groups, or those of the rows that differ with their counts.
     fn batch(&self, rows: &[usize]) -> Result<Batch> {
         let data = match &self.data {
@@ -350,30 +262,6 @@ fn first_equal(data: &Tensor) -> Result<Vec<usize>> {
     Ok(bits.enumerate().map(|(row, bits)| *first.entry(bits).or_insert(row)).collect())
 }
 
-fn check(settings: &TrainSettings) -> Result<()> {
-    let TrainSettings { batch_size, learning_rate, weight_decay, average_rate, .. } = *settings;
-    require(batch_size > 0, "batch_size", "at least 1", batch_size)?;
-    let is_rate = learning_rate.is_finite() && learning_rate > 0.0;
-    require(is_rate, "learning_rate", "a positive number", learning_rate)?;
-    let is_decay = weight_decay.is_finite() && weight_decay >= 0.0;
-    require(is_decay, "weight_decay", "zero or a positive number", weight_decay)?;
-    require((0.0..1.0).contains(&average_rate), "average_rate", "at least 0 and below 1", average_rate)
-}
-
-/// Scales gradients that are together longer than `longest` to that length, as torch does.
-fn shorten<'a>(gradients: impl Iterator<Item = &'a mut [f32]>, longest: f64) {
-    if longest == f64::INFINITY {
-        return;
-    }
-    let mut gradients: Vec<&mut [f32]> = gradients.collect();
-    let squares: f64 = gradients.iter().flat_map(|g| g.iter()).map(|g| f64::from(*g).powi(2)).sum();
-    let factor = longest / (squares.sqrt() + NORM_EPSILON);
-    if factor < 1.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "gradients are in single precision")]
-        gradients.iter_mut().flat_map(|g| g.iter_mut()).for_each(|g| *g *= factor as f32);
-    }
-}
-
 fn values(variables: &[(&str, &Var)]) -> Result<Vec<Vec<f32>>> {
     variables.iter().map(|(_, variable)| Ok(variable.to_vec1::<f32>()?)).collect()
 }
@@ -383,13 +271,4 @@ fn set_values(variables: &[(&str, &Var)], values: &[Vec<f32>]) -> Result<()> {
         variable.set(&Tensor::from_slice(values, variable.shape(), variable.device())?)?;
     }
     Ok(())
-}
-
-/// The plain mean for the first `1 / rate` steps, exponential from then on. Deviation 15.
-fn move_average(average: &mut [f32], values: &[f32], rate: f32, step: u64) {
-    #[expect(clippy::cast_precision_loss, reason = "only its size matters")]
-    let rate = rate.max(1.0 / step as f32);
-    for (average, value) in average.iter_mut().zip(values) {
-        *average += rate * (value - *average);
-    }
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor, Var};
 
 use crate::adam::{Adam, AdamSettings, Moves, SgdSettings};
 use crate::objective::{Loss, Rule, Update};
-use crate::train::NORM_EPSILON;
+use crate::train::step::NORM_EPSILON;
 
 /// The optimizer, the averages and the sums of an epoch as tensors.
 pub(super) struct OnDevice {
